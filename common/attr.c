@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The BGP group attribute of attr.h.  The form is checked apart from the MAC,
+ * because a Security/Routing device reflects attributes whose key it has not.
+ */
+#include "attr.h"
+
+#include <string.h>
+
+#include "bytes.h"
+#include "crypto.h"
+
+#define HEADER_LEN 18
+
+const char *gv_attr_error_text(enum gv_attr_error error)
+{
+	static const char *const texts[GV_ATTR_ERRORS] = {
+		[GV_ATTR_OK] = "ok",
+		[GV_ATTR_TRUNCATED] = "truncated",
+		[GV_ATTR_BAD_VERSION] = "unknown version",
+		[GV_ATTR_BAD_KIND] = "unknown kind",
+		[GV_ATTR_BAD_ID] = "identifier not allowed",
+		[GV_ATTR_BAD_TLV] = "malformed content",
+		[GV_ATTR_BAD_MAC] = "authentication failed",
+	};
+
+	if ((unsigned int)error >= GV_ATTR_ERRORS)
+		return "unknown error";
+	return texts[error];
+}
+
+static bool addr_valid(const struct gv_addr *addr)
+{
+	static const uint8_t unspecified[16];
+
+	return (addr->len == 4 || addr->len == 16) &&
+	       memcmp(addr->bytes, unspecified, addr->len) != 0;
+}
+
+/* What both directions ask of the content, TLVs' own form apart. */
+static enum gv_attr_error check(const struct gv_attr *attr)
+{
+	bool descriptor = attr->kind == GV_KIND_DESCRIPTOR;
+
+	if (attr->kind < GV_KIND_DESCRIPTOR || attr->kind > GV_KIND_ROUTES)
+		return GV_ATTR_BAD_KIND;
+	if (!attr->group_id || attr->sender_id > GV_SENDER_ID_MAX ||
+	    (attr->member_id == 0) != descriptor ||
+	    (attr->sender_id == 0) != descriptor)
+		return GV_ATTR_BAD_ID;
+	if (!addr_valid(&attr->gateway) ||
+	    (attr->sealed && attr->kind != GV_KIND_ROUTES) ||
+	    (attr->rekey && (!descriptor || !attr->rekey_len)))
+		return GV_ATTR_BAD_TLV;
+	return GV_ATTR_OK;
+}
+
+static void put_tlv(struct gv_writer *w, uint8_t type, const void *value,
+		    size_t len)
+{
+	size_t mark;
+
+	gv_put8(w, type);
+	mark = gv_open16(w);
+	gv_put_bytes(w, value, len);
+	gv_close16(w, mark, 0);
+}
+
+size_t gv_attr_encode(const struct gv_attr *attr,
+		      const uint8_t mac_key[GV_SECRET_LEN], uint8_t *value,
+		      size_t size)
+{
+	uint8_t mac[GV_MAC_LEN];
+	struct gv_writer w;
+
+	if (check(attr) != GV_ATTR_OK)
+		return 0;
+	gv_writer_init(&w, value, size < GV_ATTR_MAX ? size : GV_ATTR_MAX);
+	gv_put8(&w, GV_ATTR_VERSION);
+	gv_put8(&w, attr->kind);
+	gv_put16(&w, 0);
+	gv_put32(&w, attr->group_id);
+	gv_put16(&w, attr->member_id);
+	gv_put24(&w, attr->sender_id);
+	gv_put8(&w, 0);
+	gv_put32(&w, attr->route_epoch);
+	put_tlv(&w, GV_TLV_GATEWAY, attr->gateway.bytes, attr->gateway.len);
+	if (attr->sealed)
+		put_tlv(&w, GV_TLV_SEALED, NULL, 0);
+	if (attr->rekey)
+		put_tlv(&w, GV_TLV_REKEY, attr->rekey, attr->rekey_len);
+	if (!w.ok || !gv_hmac(mac_key, value, w.len, mac))
+		return 0;
+	gv_put_bytes(&w, mac, sizeof(mac));
+	return w.ok ? w.len : 0;
+}
+
+static bool get_tlv(struct gv_reader *r, struct gv_attr *attr)
+{
+	uint8_t type = gv_get8(r);
+	uint16_t len = gv_get16(r);
+	const uint8_t *value = gv_get_bytes(r, len);
+
+	if (!value)
+		return false;
+	switch (type) {
+	case GV_TLV_GATEWAY:
+		if (attr->gateway.len || (len != 4 && len != 16))
+			return false;
+		attr->gateway.len = len;
+		memcpy(attr->gateway.bytes, value, len);
+		return true;
+	case GV_TLV_SEALED:
+		if (attr->sealed || len)
+			return false;
+		attr->sealed = true;
+		return true;
+	case GV_TLV_REKEY:
+		if (attr->rekey)
+			return false;
+		attr->rekey = value;
+		attr->rekey_len = len;
+		return true;
+	default:
+		return true;
+	}
+}
+
+enum gv_attr_error gv_attr_decode(const uint8_t *value, size_t len,
+				  struct gv_attr *attr)
+{
+	struct gv_attr got = {};
+	enum gv_attr_error error;
+	struct gv_reader r;
+
+	if (len < HEADER_LEN + GV_MAC_LEN)
+		return GV_ATTR_TRUNCATED;
+	gv_reader_init(&r, value, len - GV_MAC_LEN);
+	if (gv_get8(&r) != GV_ATTR_VERSION)
+		return GV_ATTR_BAD_VERSION;
+	got.kind = gv_get8(&r);
+	gv_get16(&r); /* flags: none that we know */
+	got.group_id = gv_get32(&r);
+	got.member_id = gv_get16(&r);
+	got.sender_id = gv_get24(&r);
+	gv_get8(&r);
+	got.route_epoch = gv_get32(&r);
+	while (r.left)
+		if (!get_tlv(&r, &got))
+			return r.ok ? GV_ATTR_BAD_TLV : GV_ATTR_TRUNCATED;
+	error = check(&got);
+	if (error == GV_ATTR_OK)
+		*attr = got;
+	return error;
+}
+
+enum gv_attr_error gv_attr_verify(const uint8_t *value, size_t len,
+				  const uint8_t mac_key[GV_SECRET_LEN])
+{
+	uint8_t mac[GV_MAC_LEN];
+	bool ok;
+
+	if (len < HEADER_LEN + GV_MAC_LEN)
+		return GV_ATTR_TRUNCATED;
+	len -= GV_MAC_LEN;
+	ok = gv_hmac(mac_key, value, len, mac) &&
+	     gv_equal(mac, value + len, sizeof(mac));
+	gv_wipe(mac, sizeof(mac));
+	return ok ? GV_ATTR_OK : GV_ATTR_BAD_MAC;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages between charon and bgpd on one host: a UNIX SOCK_SEQPACKET socket
+ * that charon listens on.  One message is one packet:
+ *
+ *   version(1)=1 type(1) reserved(2)=0 generation(4) { type(2) length(2) value }*
+ *
+ * On connect each side sends HELLO, everything it has, then SYNC.  What the
+ * receiver had before and was not repeated between HELLO and SYNC is gone.
+ * generation: the sender's, drawn anew when the daemon starts, the same in
+ * every message of a connection.  Messages after SYNC are changes.
+ * Unknown TLVs are skipped, unknown message types ignored and counted, an
+ * unknown version ends the connection with a log line.  doc/protocol.md,
+ * "Control socket", has the TLVs.
+ */
+#ifndef GV_CONTROL_H
+#define GV_CONTROL_H
+
+#include "attr.h"
+
+#define GV_CTL_PATH "/run/charon.groupvpn.ctl"
+#define GV_CTL_VERSION 1
+/* Largest message: a descriptor's attribute and its header. */
+#define GV_CTL_MAX 4096
+
+enum gv_ctl_type {
+	GV_CTL_HELLO = 1, /* both ways; text: the sender's version */
+	GV_CTL_SYNC = 2,  /* both ways */
+
+	/* charon -> bgpd */
+	GV_CTL_GROUP = 10,	  /* a group is up, or what was said changes */
+	GV_CTL_GROUP_DOWN = 11,	  /* group_id */
+	GV_CTL_REGISTRATION = 12, /* GCKS: add or replace (group, member-ID) */
+	GV_CTL_REGISTRATION_DOWN = 13, /* group_id, member_id, text: reason */
+	GV_CTL_PEER_STATUS = 14,       /* member: ready or text: why not */
+
+	/* bgpd -> charon */
+	GV_CTL_PEER = 20, /* member: another member is there (add/replace) */
+	GV_CTL_PEER_DOWN = 21, /* group_id, member_id */
+};
+
+enum gv_role { GV_ROLE_MEMBER = 1, GV_ROLE_GCKS = 2 };
+
+/* One struct for all messages: a message uses the fields that its type names
+ * below, the others are zero.  M = mandatory. */
+struct gv_ctl_msg {
+	uint8_t type; /* enum gv_ctl_type */
+	uint32_t generation;
+	uint32_t group_id;  /* M in all but HELLO and SYNC */
+	uint16_t member_id; /* REGISTRATION*, PEER*: M, the member spoken of;
+			       GROUP of a member: M, our own */
+	uint32_t sender_id; /* REGISTRATION, PEER, PEER_STATUS: M; GROUP of a
+			       member: M */
+	struct gv_addr gateway; /* REGISTRATION, PEER: M; GROUP: M, our own */
+	/* GROUP */
+	uint8_t role;			/* M, enum gv_role */
+	char name[GV_NAME_MAX + 1];	/* M, as in swanctl.conf */
+	char vrf[GV_IFNAME_MAX + 1];	/* member; empty = default table */
+	char device[GV_IFNAME_MAX + 1]; /* member: M, the group device */
+	uint32_t epoch;			/* newest data epoch, for show */
+	uint32_t sas;	       /* kernel states of the group, for show */
+	uint32_t route_epoch;  /* member: M */
+	bool has_route_secret; /* member: true */
+	uint8_t route_secret[GV_SECRET_LEN];
+	/* GCKS: M, the descriptor's group attribute value. */
+	uint8_t attr[GV_ATTR_MAX];
+	size_t attr_len;
+	/* REGISTRATION */
+	char identity[GV_TEXT_MAX + 1]; /* M, authenticated IKE identity */
+	/* PEER_STATUS */
+	bool ready; /* SAs and neighbour are in the kernel */
+	/* HELLO, REGISTRATION_DOWN, PEER_STATUS */
+	char text[GV_TEXT_MAX + 1];
+};
+
+enum gv_ctl_error {
+	GV_CTL_OK = 0,
+	GV_CTL_TRUNCATED,
+	GV_CTL_BAD_VERSION,
+	GV_CTL_UNKNOWN_TYPE,
+	GV_CTL_BAD_TLV, /* duplicate, wrong length or value out of range */
+	GV_CTL_MISSING_TLV,
+	GV_CTL_ERRORS
+};
+const char *gv_ctl_error_text(enum gv_ctl_error error);
+const char *gv_ctl_type_text(uint8_t type);
+
+/* Returns the length, 0 if the message lacks a mandatory field or does not
+ * fit.  Control characters in identity and text become '?'.  Secrets travel in
+ * clear on this socket: wipe the buffer. */
+size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size);
+/* msg is zeroed first and wiped on any error (except its type, group_id and
+ * generation, as far as they were read). */
+enum gv_ctl_error gv_ctl_decode(const uint8_t *buf, size_t len,
+				struct gv_ctl_msg *msg);
+
+#endif /* GV_CONTROL_H */

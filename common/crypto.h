@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The few primitives that the protocol uses, each a thin call into OpenSSL's
+ * libcrypto.  Every function returns false if libcrypto refuses, and then its
+ * output holds nothing.  All are thread-safe.
+ */
+#ifndef GV_CRYPTO_H
+#define GV_CRYPTO_H
+
+#include "gv.h"
+
+/* len octets from the private DRBG. */
+bool gv_random(void *out, size_t len);
+/* Overwrites a secret; not optimised away. */
+void gv_wipe(void *secret, size_t len);
+/* Constant time comparison. */
+bool gv_equal(const void *a, const void *b, size_t len);
+
+/* RFC 5869 with SHA-256. */
+bool gv_hkdf_extract(const void *salt, size_t salt_len, const void *ikm,
+		     size_t ikm_len, uint8_t prk[GV_SECRET_LEN]);
+bool gv_hkdf_expand(const uint8_t prk[GV_SECRET_LEN], const void *info,
+		    size_t info_len, void *out, size_t out_len);
+
+/* RFC 4868, truncated to 128 bits. */
+bool gv_hmac(const uint8_t key[GV_SECRET_LEN], const void *data, size_t len,
+	     uint8_t mac[GV_MAC_LEN]);
+
+/* One block of AES-256. */
+bool gv_aes_block(const uint8_t key[32], bool encrypt, const uint8_t in[16],
+		  uint8_t out[16]);
+
+/* AES key wrap with padding (RFC 5649), key_len 16, 24 or 32.  Wrapping n
+ * octets gives 8 + round_up(n, 8).  out_len: capacity on entry, result's
+ * length on return.  Unwrapping fails if the integrity check does. */
+#define GV_WRAPPED_LEN(n) (8 + (((n) + 7) & ~(size_t)7))
+bool gv_key_wrap(const uint8_t *key, size_t key_len, const void *in,
+		 size_t in_len, uint8_t *out, size_t *out_len);
+bool gv_key_unwrap(const uint8_t *key, size_t key_len, const void *in,
+		   size_t in_len, uint8_t *out, size_t *out_len);
+
+#endif /* GV_CRYPTO_H */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Bodies of the G-IKEv2 payloads (RFC 9838): IDg (50), GSA (51), KD (52),
+ * without the generic payload header, which the carrier adds.
+ *
+ * What we add lives in the private use ranges of the RFC's attribute
+ * registries and is listed in doc/protocol.md: with sa_mode = derived the
+ * SA_KEY of an ESP SA carries the 32 octet group secret of its epoch (and not
+ * one key for all senders), and its SPI is tag << 24.
+ *
+ * Secrets are clear in the structures (wipe them) and wrapped on the wire
+ * (RFC 5649, KW_5649_256) under the IKE SA's GSK_w.
+ */
+#ifndef GV_GIKEV2_H
+#define GV_GIKEV2_H
+
+#include "gv.h"
+
+/* Payload types, exchange types, notifies: RFC 9838 section 7 (IANA). */
+#define GV_PAYLOAD_IDG 50
+#define GV_PAYLOAD_GSA 51
+#define GV_PAYLOAD_KD 52
+#define GV_EXCHANGE_GSA_AUTH 39
+#define GV_EXCHANGE_GSA_REGISTRATION 40
+#define GV_EXCHANGE_GSA_REKEY 41
+#define GV_EXCHANGE_GSA_INBAND_REKEY 42
+#define GV_N_INVALID_GROUP_ID 45
+#define GV_N_AUTHORIZATION_FAILED 46
+#define GV_N_REGISTRATION_FAILED 49
+#define GV_N_GROUP_SENDER 16429
+
+#define GV_KWK_LEN 32 /* GSK_w for KW_5649_256: octets of prf+ output */
+
+/* Data SAs (epochs) in one GSA: the current and those around it. */
+#define GV_EPOCHS_MAX 4
+
+enum gv_sa_mode { GV_SA_DERIVED = 1, GV_SA_SHARED = 2 };
+enum gv_encap { GV_ENCAP_GRE = 1, GV_ENCAP_IPIP = 2 };
+
+/* IKEv2 transform IDs (IANA); key_bits 0 where the cipher has only one. */
+struct gv_esp_proposal {
+	uint16_t encr;	   /* e.g. 20 = AES-GCM with 16 octet ICV */
+	uint16_t key_bits; /* e.g. 256 */
+	uint16_t integ;	   /* 0 = none (AEAD) */
+	bool esn;
+};
+
+/* Octets of keying material that one SA takes, salt or integrity key included
+ * (the len of gv_esp_key()); 0 if the combination is not supported. */
+size_t gv_esp_key_len(const struct gv_esp_proposal *esp);
+/* What that never exceeds: AES-256-CBC with HMAC-SHA2-512-256. */
+#define GV_ESP_KEY_MAX 96
+
+/* One data-security SA of the group: one epoch of keys. */
+struct gv_epoch_sa {
+	uint8_t tag;
+	uint32_t epoch;	   /* from 1 */
+	uint32_t lifetime; /* seconds that are left, 0 = not limited */
+	struct gv_esp_proposal esp;
+	uint8_t gsk[GV_SECRET_LEN];
+};
+
+/* Replay windows of 32 to 4096 packets. */
+#define GV_REPLAY_LOG2_MIN 5
+#define GV_REPLAY_LOG2_MAX 12
+
+/* Everything that a registration or an in-band rekey delivers. */
+struct gv_gsa {
+	uint32_t group_id;
+	uint8_t sa_mode;   /* enum gv_sa_mode */
+	uint8_t encap;	   /* enum gv_encap */
+	uint16_t atd, dtd; /* seconds, RFC 9838 section 4.4.3 (GW policy) */
+	uint8_t replay_window_log2; /* GV_REPLAY_LOG2_MIN..MAX */
+	/* 1..GV_EPOCHS_MAX, oldest first: epochs rise, tags differ. */
+	unsigned int epochs;
+	struct gv_epoch_sa epoch[GV_EPOCHS_MAX];
+	uint32_t route_epoch; /* from 1 */
+	uint8_t route_secret[GV_SECRET_LEN];
+	/* Member key bag: registration only, 0 in an in-band rekey. */
+	uint16_t member_id;
+	uint32_t sender_id;
+};
+
+enum gv_gikev2_error {
+	GV_GIKEV2_OK = 0,
+	GV_GIKEV2_TRUNCATED,
+	GV_GIKEV2_BAD_VALUE,   /* a field holds what it must not */
+	GV_GIKEV2_MISSING,     /* a mandatory substructure is absent */
+	GV_GIKEV2_DUPLICATE,   /* one that may appear once appears twice */
+	GV_GIKEV2_UNSUPPORTED, /* algorithm, mode or protocol not known here */
+	GV_GIKEV2_UNWRAP,      /* a wrapped key fails its integrity check */
+	GV_GIKEV2_ERRORS
+};
+const char *gv_gikev2_error_text(enum gv_gikev2_error error);
+
+/* IDg: ID_KEY_ID with the group-ID in 4 octets.  Returns the length, 0 = does
+ * not fit. */
+size_t gv_idg_encode(uint32_t group_id, uint8_t *body, size_t size);
+enum gv_gikev2_error gv_idg_decode(const uint8_t *body, size_t len,
+				   uint32_t *group_id);
+
+/* GSA and KD always travel together: both are written or neither.  *gsa_len
+ * and *kd_len: capacities on entry, lengths on return, 0 on failure (content
+ * not valid, or it does not fit). */
+bool gv_gsa_encode(const struct gv_gsa *gsa, const uint8_t kwk[GV_KWK_LEN],
+		   uint8_t *gsa_body, size_t *gsa_len, uint8_t *kd_body,
+		   size_t *kd_len);
+/* gsa->group_id is what the traffic selectors say: compare it with the group
+ * that was asked for.  gsa is wiped on any error. */
+enum gv_gikev2_error gv_gsa_decode(const uint8_t *gsa_body, size_t gsa_len,
+				   const uint8_t *kd_body, size_t kd_len,
+				   const uint8_t kwk[GV_KWK_LEN],
+				   struct gv_gsa *gsa);
+void gv_gsa_wipe(struct gv_gsa *gsa);
+/* Octets that a body never exceeds. */
+#define GV_GSA_BODY_MAX 1024
+#define GV_KD_BODY_MAX 1024
+
+#endif /* GV_GIKEV2_H */
