@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bgpd module's own types, and what its files offer one another.
+ *
+ *   bgp_groupvpn.c         set-up, configuration commands and their writing
+ *   bgp_groupvpn_ctl.c     the control socket to charon
+ *   bgp_groupvpn_group.c   groups, bindings, registrations: what is up and why
+ *   bgp_groupvpn_path.c    the group attribute in bgpd's attributes, and paths
+ *                          of our own in bgpd's tables
+ *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
+ *   bgp_groupvpn_policy.c  our route-maps on neighbours
+ *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
+ *   bgp_groupvpn_route.c   member: hearing, opening, injecting
+ *   bgp_groupvpn_export.c  member: announcing
+ *   bgp_groupvpn_zebra.c   member: kernel routes through zebra
+ *   bgp_groupvpn_show.c    show and clear commands
+ *
+ * Everything runs on bgpd's main thread.  Two rules keep bgpd responsive:
+ * hooks only queue, and an event handles a bounded number of items
+ * (GVPN_BATCH) before it yields.
+ */
+#ifndef BGP_GROUPVPN_H
+#define BGP_GROUPVPN_H
+
+#include "lib/typesafe.h"
+#include "lib/typerb.h"
+#include "lib/memory.h"
+#include "lib/json.h"
+
+#include "attr.h"
+#include "control.h"
+#include "crypto.h"
+#include "keys.h"
+#include "seal.h"
+
+#define GVPN_BATCH 256	    /* items per event */
+#define GVPN_STALE_TIME 120 /* s that a restarted charon has to repeat itself */
+
+DECLARE_MGROUP(GROUPVPN);
+
+/* Why a path is not used.  The first are those of enum gv_attr_error. */
+enum gvpn_drop {
+	GVPN_DROP_NONE = GV_ATTR_OK,
+	/* seen by whoever decodes the attribute */
+	GVPN_DROP_RD = GV_ATTR_ERRORS, /* RD is not member-ID:group-ID */
+	/* seen by an S/R */
+	GVPN_DROP_UNKNOWN_GROUP,
+	GVPN_DROP_KIND, /* a neighbour announces a descriptor */
+	GVPN_DROP_NOT_REGISTERED,
+	GVPN_DROP_GATEWAY, /* not the gateway that registered */
+	GVPN_DROP_SENDER,
+	/* seen by a member */
+	GVPN_DROP_ROUTE_EPOCH,
+	GVPN_DROP_OWN_ID, /* somebody else uses our member-ID */
+	GVPN_DROP_PLAIN,  /* not sealed */
+	GVPN_DROP_SEAL,	  /* does not open */
+	GVPN_DROP_PREFIX, /* opened, but not a unicast IPv4 prefix */
+	GVPN_DROP_COVERS, /* would swallow the outer packets */
+	GVPN_DROPS
+};
+
+/* A path of our own in one of bgpd's tables.  Both are locked. */
+struct gvpn_own {
+	struct bgp_dest *dest;
+	struct bgp_path_info *pi;
+};
+
+/* A prefix of a bound instance that is announced to the group. */
+PREDECL_HASH(gvpn_exports);
+struct gvpn_export {
+	struct gvpn_exports_item item;
+	struct prefix prefix;
+	struct prefix nlri;
+	struct gvpn_own own;
+};
+
+/* "group-vpn member NAME" in one BGP instance. */
+PREDECL_DLIST(gvpn_binds);
+struct gvpn_bind {
+	struct gvpn_binds_item item;
+	struct bgp *bgp;
+	char name[GV_NAME_MAX + 1];
+	struct gvpn_group *group; /* NULL: charon does not know the name */
+	char problem[128];	  /* logged last, see gvpn_bind_problem() */
+
+	/* What is announced; see bgp_groupvpn_export.c. */
+	bool announcing;
+	struct bgp *vpn; /* the instance whose VPN table it is in */
+	struct prefix_rd rd;
+	uint8_t seal_key[GV_SECRET_LEN];
+	struct attr *member_attr, *routes_attr; /* interned */
+	struct gvpn_own member;
+	struct gvpn_exports_head exports[1];
+	/* The walk over the instance's table. */
+	struct bgp_dest *walk_at; /* locked; NULL: at the beginning */
+	uint64_t walk_from;	  /* only what is newer than this version */
+	uint64_t walk_version;	  /* of the table when the walk began */
+	bool walk_again;	  /* from the beginning, all of it */
+	struct event *t_walk, *t_poll;
+};
+
+/* A VPN route with a group attribute, as a member hears it. */
+PREDECL_HASH(gvpn_heards);
+PREDECL_HASH(gvpn_injecteds);
+PREDECL_DLIST(gvpn_group_heards);
+PREDECL_DLIST(gvpn_member_heards);
+PREDECL_DLIST(gvpn_dirty);
+struct gvpn_heard {
+	struct gvpn_heards_item item;		    /* by dest */
+	struct gvpn_injecteds_item injected_item;   /* by own.pi, if that is */
+	struct gvpn_group_heards_item group_item;   /* group->heards */
+	struct gvpn_member_heards_item member_item; /* member->member_routes or
+						       ->routes */
+	struct gvpn_dirty_item dirty_item;
+	bool dirty; /* waits for gvpn_route_refresh() */
+	bool again; /* judge again, even if the path is the same */
+
+	struct bgp_dest *dest; /* locked */
+	struct peer *peer;     /* locked; the sender of the path */
+	struct attr *attr;     /* interned; of the path that was judged */
+	struct attr *rejected; /* interned; of another one, last dropped */
+	struct gvpn_group *group;
+	enum gvpn_drop drop;
+	/* Valid if not dropped. */
+	uint8_t kind;		    /* enum gv_attr_kind */
+	struct gvpn_member *member; /* NULL: a descriptor */
+	uint32_t sender_id;
+	struct gv_addr gateway;
+	/* Of kind routes. */
+	struct prefix prefix; /* opened */
+	bool covers;	      /* refused: GVPN_DROP_COVERS */
+	struct gvpn_own own;  /* injected into the bound instance */
+};
+
+/* Another member of a group that we are a member of. */
+PREDECL_RBTREE_UNIQ(gvpn_members);
+PREDECL_RBTREE_UNIQ(gvpn_underlay);
+struct gvpn_member {
+	struct gvpn_members_item item;
+	struct gvpn_underlay_item underlay_item; /* if heard: by gateway */
+	struct gvpn_group *group;
+	uint16_t id;
+	struct gvpn_member_heards_head member_routes[1];
+	struct gvpn_member_heards_head routes[1];
+	/* From its member route; heard is false if there is none. */
+	bool heard;
+	uint32_t sender_id;
+	struct gv_addr gateway;
+	time_t since;
+	/* What charon says: SAs and neighbour are in the kernel, or why not. */
+	bool ready;
+	char reason[GV_TEXT_MAX + 1];
+	/* Opens its routes. */
+	bool has_key;
+	uint8_t key[GV_SECRET_LEN];
+};
+
+/* What charon says of a group, and what follows from it. */
+PREDECL_RBTREE_UNIQ(gvpn_groups);
+struct gvpn_group {
+	struct gvpn_groups_item item;
+	uint32_t id;
+	enum gv_role role;
+	char name[GV_NAME_MAX + 1];
+	struct gv_addr gateway;
+	uint32_t epoch, sas;
+	bool stale; /* not repeated since charon restarted */
+	time_t since;
+	uint64_t drops[GVPN_DROPS];
+
+	/* GCKS */
+	uint8_t *descriptor; /* attribute value; NULL: no valid one */
+	size_t descriptor_len;
+	struct gvpn_own own; /* the descriptor route */
+
+	/* member */
+	char vrf[GV_IFNAME_MAX + 1];
+	char device[GV_IFNAME_MAX + 1];
+	uint16_t member_id;
+	uint32_t sender_id, route_epoch;
+	uint8_t route_secret[GV_SECRET_LEN];
+	uint8_t mac_key[GV_SECRET_LEN];
+	struct gvpn_bind *bind;
+	bool active;		  /* bound, and the VRF agrees */
+	unsigned int descriptors; /* heard and valid */
+	struct gvpn_members_head members[1];
+	struct gvpn_group_heards_head heards[1];
+};
+
+/* A member of a group that we are the S/R of. */
+PREDECL_RBTREE_UNIQ(gvpn_regs);
+PREDECL_RBTREE_UNIQ(gvpn_gateways);
+struct gvpn_reg {
+	struct gvpn_regs_item item;		/* by group, member */
+	struct gvpn_gateways_item gateway_item; /* by gateway, group, member */
+	uint32_t group_id;
+	uint16_t member_id;
+	uint32_t sender_id;
+	struct gv_addr gateway;
+	char identity[GV_TEXT_MAX + 1];
+	bool stale;
+	time_t since;
+};
+
+struct gvpn {
+	struct event_loop *master;
+	/* configuration */
+	uint8_t attr_type;
+	bool reflector;
+	char *socket_path; /* NULL: GV_CTL_PATH */
+	bool debug;
+	/* state */
+	struct gvpn_binds_head binds[1];
+	struct gvpn_groups_head groups[1];
+	struct gvpn_regs_head regs[1];
+	struct gvpn_gateways_head gateways[1];
+	struct gvpn_heards_head heards[1];
+	uint64_t drops[GVPN_DROPS]; /* of no group that we know */
+};
+extern struct gvpn gvpn;
+
+static inline int gvpn_heard_cmp(const struct gvpn_heard *a,
+				 const struct gvpn_heard *b)
+{
+	return numcmp((uintptr_t)a->dest, (uintptr_t)b->dest);
+}
+
+static inline uint32_t gvpn_heard_hash(const struct gvpn_heard *heard)
+{
+	return jhash(&heard->dest, sizeof(heard->dest), 0);
+}
+
+static inline int gvpn_member_cmp(const struct gvpn_member *a,
+				  const struct gvpn_member *b)
+{
+	return numcmp(a->id, b->id);
+}
+
+static inline int gvpn_group_cmp(const struct gvpn_group *a,
+				 const struct gvpn_group *b)
+{
+	return numcmp(a->id, b->id);
+}
+
+static inline int gvpn_reg_cmp(const struct gvpn_reg *a,
+			       const struct gvpn_reg *b)
+{
+	int ret = numcmp(a->group_id, b->group_id);
+
+	return ret ? ret : numcmp(a->member_id, b->member_id);
+}
+
+static inline int gvpn_gateway_cmp(const struct gvpn_reg *a,
+				   const struct gvpn_reg *b)
+{
+	int ret = numcmp(a->gateway.len, b->gateway.len);
+
+	if (!ret)
+		ret = memcmp(a->gateway.bytes, b->gateway.bytes,
+			     a->gateway.len);
+	return ret ? ret : gvpn_reg_cmp(a, b);
+}
+
+static inline int gvpn_export_cmp(const struct gvpn_export *a,
+				  const struct gvpn_export *b)
+{
+	return prefix_cmp(&a->prefix, &b->prefix);
+}
+
+static inline uint32_t gvpn_export_hash(const struct gvpn_export *export)
+{
+	return prefix_hash_key(&export->prefix);
+}
+
+DECLARE_DLIST(gvpn_binds, struct gvpn_bind, item);
+DECLARE_HASH(gvpn_exports, struct gvpn_export, item, gvpn_export_cmp,
+	     gvpn_export_hash);
+DECLARE_HASH(gvpn_heards, struct gvpn_heard, item, gvpn_heard_cmp,
+	     gvpn_heard_hash);
+DECLARE_DLIST(gvpn_group_heards, struct gvpn_heard, group_item);
+DECLARE_DLIST(gvpn_member_heards, struct gvpn_heard, member_item);
+DECLARE_RBTREE_UNIQ(gvpn_members, struct gvpn_member, item, gvpn_member_cmp);
+DECLARE_RBTREE_UNIQ(gvpn_groups, struct gvpn_group, item, gvpn_group_cmp);
+DECLARE_RBTREE_UNIQ(gvpn_regs, struct gvpn_reg, item, gvpn_reg_cmp);
+DECLARE_RBTREE_UNIQ(gvpn_gateways, struct gvpn_reg, gateway_item,
+		    gvpn_gateway_cmp);
+
+#define gvpn_debug(...)                                                        \
+	do {                                                                   \
+		if (gvpn.debug)                                                \
+			zlog_debug("group-vpn: " __VA_ARGS__);                 \
+	} while (0)
+
+/* bgp_groupvpn_ctl.c ------------------------------------------------------ */
+
+void gvpn_ctl_init(void);
+void gvpn_ctl_fini(void);
+/* Connects, reconnects or disconnects, as the configuration now asks. */
+void gvpn_ctl_update(void);
+
+struct gvpn_ctl_status {
+	const char *path;
+	bool wanted, connected;
+	time_t since;	     /* of the last change, monotonic */
+	const char *error;   /* why not connected, "" if nothing failed */
+	const char *version; /* charon's, from its HELLO */
+	uint64_t ignored;    /* messages that were not understood */
+};
+void gvpn_ctl_status(struct gvpn_ctl_status *status);
+void gvpn_ctl_clear(void);
+void gvpn_ctl_send_member(const struct gvpn_member *member);
+void gvpn_ctl_send_member_down(const struct gvpn_member *member);
+
+/* bgp_groupvpn_group.c ---------------------------------------------------- */
+
+void gvpn_group_init(void);
+void gvpn_group_fini(void);
+
+/* charon's messages; each is valid by itself. */
+void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted);
+void gvpn_group_down(uint32_t id, const char *why);
+void gvpn_reg_up(const struct gv_ctl_msg *msg);
+void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why);
+/* HELLO: nothing is repeated yet.  SYNC: what was not repeated goes, at once
+ * or, if charon is another than before, after GVPN_STALE_TIME. */
+void gvpn_group_mark_stale(void);
+void gvpn_group_synced(bool charon_restarted);
+
+struct gvpn_group *gvpn_group_find(uint32_t id);
+struct gvpn_group *gvpn_group_find_name(const char *name);
+struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id);
+/* The registrations of one gateway: NULL ends. */
+struct gvpn_reg *gvpn_reg_first(const struct gv_addr *gateway);
+struct gvpn_reg *gvpn_reg_next(struct gvpn_reg *reg);
+struct gvpn_member *gvpn_member_find(struct gvpn_group *group, uint16_t id);
+/* Finds or makes it. */
+struct gvpn_member *gvpn_member_get(struct gvpn_group *group, uint16_t id);
+/* Frees it if nothing is known of it any more. */
+void gvpn_member_put(struct gvpn_member *member);
+
+struct gvpn_bind *gvpn_bind_find(const char *name);
+struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name);
+void gvpn_bind_free(struct gvpn_bind *bind);
+bool gvpn_bgp_is_bound(const struct bgp *bgp);
+/* What keeps a binding from working, NULL if nothing does. */
+const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
+			      size_t size);
+/* Call after anything that gvpn_group.active depends on has changed. */
+void gvpn_group_refresh_all(void);
+
+/* Counts a dropped path and logs the first of its kind from this neighbour.
+ * group may be NULL. */
+void gvpn_drop(struct gvpn_group *group, struct peer *peer,
+	       enum gvpn_drop reason);
+/* Forgets what was logged of the neighbour (NULL: of all). */
+void gvpn_drop_forget(const struct peer *peer);
+const char *gvpn_drop_text(enum gvpn_drop reason);
+const char *gvpn_drop_json_key(enum gvpn_drop reason);
+
+/* bgp_groupvpn_path.c ----------------------------------------------------- */
+
+extern struct prefix gvpn_descriptor_nlri, gvpn_member_nlri;
+void gvpn_path_init(void);
+
+/* The group attribute's value in a path's attributes, NULL if it has none. */
+const uint8_t *gvpn_attr_value(const struct attr *attr, size_t *len);
+/* The attributes of a VPNv6 route of ours; interned, the caller owns a
+ * reference. */
+struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
+			    const struct gv_addr *gateway, const uint8_t *value,
+			    size_t len);
+
+void gvpn_rd_make(struct prefix_rd *rd, uint16_t member_id, uint32_t group_id);
+bool gvpn_rd_read(const struct prefix *rd, uint16_t *member_id,
+		  uint32_t *group_id);
+/* The RD of a destination in a VPN table, NULL if it is in another. */
+const struct prefix *gvpn_dest_rd(const struct bgp_dest *dest);
+
+/* A path of ours with attr (which stays the caller's) is there from now on:
+ * new, or the one that own has, changed.  rd is NULL for unicast. */
+void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi,
+		  safi_t safi, struct prefix_rd *rd, const struct prefix *p,
+		  struct attr *attr);
+void gvpn_own_unset(struct gvpn_own *own);
+/* Lets go without a word to bgpd: its instance is being deleted. */
+void gvpn_own_forget(struct gvpn_own *own);
+bool gvpn_path_is_own(const struct bgp_path_info *pi);
+
+/* A walk through a VPN table, over any number of events; zero but for bgp and
+ * afi to begin with. */
+struct gvpn_walk {
+	struct bgp *bgp;
+	afi_t afi;
+	struct bgp_dest *rd, *dest; /* locked */
+};
+/* The next destination, locked by the walk; NULL after the last. */
+struct bgp_dest *gvpn_walk_next(struct gvpn_walk *walk);
+void gvpn_walk_stop(struct gvpn_walk *walk);
+
+bool gvpn_addr_of_peer(struct peer *peer, struct gv_addr *addr);
+bool gvpn_prefix_covers(const struct prefix *p, const struct gv_addr *addr);
+
+/* bgp_groupvpn_queue.c ---------------------------------------------------- */
+
+void gvpn_queue_init(void);
+void gvpn_queue_fini(void);
+void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest);
+void gvpn_queue_forget(const struct bgp *bgp);
+
+/* bgp_groupvpn_policy.c --------------------------------------------------- */
+
+void gvpn_policy_init(void);
+/* Puts on every neighbour of the default instance the route-maps that it
+ * should have now. */
+void gvpn_policy_apply(void);
+void gvpn_policy_apply_peer(struct peer *peer);
+/* Puts the users' maps back where ours are, for while the configuration is
+ * written; and the reverse. */
+void gvpn_policy_hide(void);
+void gvpn_policy_unhide(void);
+void gvpn_policy_forget_peer(struct peer *peer);
+
+/* bgp_groupvpn_rr.c ------------------------------------------------------- */
+
+/* The verdict on a path that a neighbour announces to an S/R. */
+enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
+			      const struct bgp_dest *dest,
+			      struct gvpn_group **group);
+/* May this path go to members of these groups (sorted)? */
+bool gvpn_rr_reflects(const struct attr *attr, const uint32_t *group_ids,
+		      size_t n);
+/* Announces the group's descriptor, or takes it back. */
+void gvpn_rr_descriptor(struct gvpn_group *group);
+/* charon composes the value; whether it is what it is to be.  If not, that is
+ * logged. */
+bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len);
+void gvpn_rr_forget_bgp(void);
+/* The registrations of this gateway changed. */
+void gvpn_rr_gateway_changed(const struct gv_addr *gateway);
+struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway);
+
+/* bgp_groupvpn_route.c ---------------------------------------------------- */
+
+void gvpn_route_init(void);
+/* A destination in the VPNv6 table may have changed. */
+void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest);
+/* Goes through the VPNv6 table; group's routes are judged anew. */
+void gvpn_heard_walk(struct gvpn_group *group);
+void gvpn_heard_flush(struct gvpn_group *group);
+void gvpn_heard_forget_vpn(void);
+/* The bound instance goes away: lets go of what was injected. */
+void gvpn_heard_forget_injected(struct gvpn_group *group);
+void gvpn_member_status(const struct gv_ctl_msg *msg);
+/* Tells charon of all members again, and waits for its answers. */
+void gvpn_members_tell(struct gvpn_group *group);
+struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi);
+/* Why an opened route is not injected, NULL if it is. */
+const char *gvpn_heard_waits(const struct gvpn_heard *heard);
+
+/* bgp_groupvpn_export.c --------------------------------------------------- */
+
+/* Announces, changes or withdraws, as the group's state now asks. */
+void gvpn_export_update(struct gvpn_bind *bind);
+void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest);
+/* Withdraws everything at once. */
+void gvpn_export_stop(struct gvpn_bind *bind);
+/* Lets go without a word: the VPN table goes away. */
+void gvpn_export_forget_vpn(struct gvpn_bind *bind);
+
+/* bgp_groupvpn_zebra.c ---------------------------------------------------- */
+
+void gvpn_zebra_init(void);
+void gvpn_zebra_fini(void);
+/* The selected path of a destination in a bound instance may have changed. */
+void gvpn_zebra_dest(struct bgp *bgp, struct bgp_dest *dest);
+void gvpn_zebra_forget_bgp(const struct bgp *bgp);
+/* The group's device, or an instance's VRF, may have changed. */
+void gvpn_zebra_refresh(void);
+enum gvpn_zebra_state {
+	GVPN_ZEBRA_NONE,      /* not selected */
+	GVPN_ZEBRA_DOWN,      /* zebra is not connected */
+	GVPN_ZEBRA_NO_DEVICE, /* group device not there, or down */
+	GVPN_ZEBRA_SENT,
+	GVPN_ZEBRA_INSTALLED,
+	GVPN_ZEBRA_REJECTED,
+};
+enum gvpn_zebra_state gvpn_zebra_state(const struct bgp *bgp,
+				       const struct prefix *p);
+
+/* bgp_groupvpn_show.c ----------------------------------------------------- */
+
+void gvpn_show_init(void);
+
+#endif /* BGP_GROUPVPN_H */

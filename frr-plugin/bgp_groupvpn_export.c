@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a member announces: its member route, and the selected IPv4 unicast
+ * paths of the bound instance, sealed.
+ *
+ * All routes of an originator share one set of attributes, so that UPDATEs
+ * pack and nothing is sealed or sent again that did not change: what the site
+ * knows of a prefix beyond its being there (AS path, MED, communities) stays
+ * inside.  Opened and imported paths are not announced.
+ *
+ * bgpd's hooks do not report every change of a selection (next-hop tracking
+ * makes some without a word), but every change gives the destination the next
+ * version number of its table.  So that number is polled, and a walk through
+ * the table looks at what is newer than the last walk.  The same walk, over
+ * everything, follows a change of our own keys or attributes.
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_EXPORT, "group VPN announced route");
+
+#define GVPN_POLL 1 /* s between looks at the table's version */
+
+static void walk_run(struct event *t);
+
+static void walk_start(struct gvpn_bind *bind)
+{
+	if (bind->t_walk) {
+		bind->walk_again = true;
+		return;
+	}
+	event_add_event(gvpn.master, walk_run, bind, 0, &bind->t_walk);
+}
+
+static void walk_all(struct gvpn_bind *bind)
+{
+	bind->walk_version = 0;
+	walk_start(bind);
+}
+
+static struct gvpn_export *export_find(struct gvpn_bind *bind,
+				       const struct prefix *p)
+{
+	struct gvpn_export ref = {};
+
+	prefix_copy(&ref.prefix, p);
+	return gvpn_exports_find(bind->exports, &ref);
+}
+
+static void export_free(struct gvpn_bind *bind, struct gvpn_export *export)
+{
+	gvpn_exports_del(bind->exports, export);
+	gvpn_own_unset(&export->own);
+	XFREE(MTYPE_GROUPVPN_EXPORT, export);
+}
+
+static bool is_exported(const struct bgp_dest *dest)
+{
+	const struct bgp_path_info *pi;
+
+	for (pi = bgp_dest_get_bgp_path_info((struct bgp_dest *)dest); pi;
+	     pi = pi->next) {
+		if (CHECK_FLAG(pi->flags, BGP_PATH_SELECTED))
+			return !CHECK_FLAG(pi->flags, BGP_PATH_REMOVED) &&
+			       !gvpn_path_is_own(pi) &&
+			       pi->sub_type != BGP_ROUTE_IMPORTED;
+	}
+	return false;
+}
+
+static bool seal(const struct gvpn_bind *bind, const struct prefix *p,
+		 struct prefix *nlri)
+{
+	struct gv_prefix plain = {.family = 4, .len = p->prefixlen};
+
+	memcpy(plain.bytes, &p->u.prefix4, IPV4_MAX_BYTELEN);
+	memset(nlri, 0, sizeof(*nlri));
+	nlri->family = AF_INET6;
+	nlri->prefixlen = IPV6_MAX_BITLEN;
+	return gv_seal_prefix(bind->seal_key, &plain, nlri->u.prefix6.s6_addr);
+}
+
+static bool is_at(const struct gvpn_own *own, const struct prefix_rd *rd,
+		  const struct prefix *nlri)
+{
+	return own->pi &&
+	       memcmp(gvpn_dest_rd(own->dest)->u.val, rd->val, 8) == 0 &&
+	       prefix_same(bgp_dest_get_prefix(own->dest), nlri);
+}
+
+void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
+{
+	const struct prefix *p = bgp_dest_get_prefix(dest);
+	struct gvpn_export *export = export_find(bind, p);
+	struct prefix nlri;
+
+	if (!bind->announcing || !is_exported(dest) ||
+	    !seal(bind, p, &nlri)) {
+		if (export)
+			export_free(bind, export);
+		return;
+	}
+
+	if (!export) {
+		export = XCALLOC(MTYPE_GROUPVPN_EXPORT, sizeof(*export));
+		prefix_copy(&export->prefix, p);
+		gvpn_exports_add(bind->exports, export);
+	}
+	if (!is_at(&export->own, &bind->rd, &nlri))
+		gvpn_own_unset(&export->own);
+	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN,
+		     &bind->rd, &nlri, bind->routes_attr);
+}
+
+/* Whether it is done. */
+static bool drain(struct gvpn_bind *bind, unsigned int batch)
+{
+	struct gvpn_export *export;
+
+	for (; batch > 0; batch--) {
+		export = gvpn_exports_first(bind->exports);
+		if (!export)
+			return true;
+		export_free(bind, export);
+	}
+	return false;
+}
+
+static bool walk_batch(struct gvpn_bind *bind)
+{
+	struct bgp_table *table = bind->bgp->rib[AFI_IP][SAFI_UNICAST];
+	unsigned int n;
+
+	for (n = 0; n < GVPN_BATCH; n++) {
+		if (bind->walk_at) {
+			bind->walk_at = bgp_route_next(bind->walk_at);
+		} else {
+			bind->walk_from = bind->walk_version;
+			bind->walk_version = bgp_table_version(table);
+			bind->walk_at = bgp_table_top(table);
+		}
+		if (!bind->walk_at)
+			return true;
+		if (bind->walk_from && bind->walk_at->version <= bind->walk_from)
+			continue;
+		gvpn_zebra_dest(bind->bgp, bind->walk_at);
+		gvpn_export_dest(bind, bind->walk_at);
+	}
+	return false;
+}
+
+static void walk_run(struct event *t)
+{
+	struct gvpn_bind *bind = EVENT_ARG(t);
+	bool done;
+
+	done = (bind->announcing || drain(bind, GVPN_BATCH)) &&
+	       walk_batch(bind);
+	if (done && bind->walk_again) {
+		bind->walk_again = false;
+		bind->walk_version = 0;
+		done = false;
+	}
+	if (!done)
+		event_add_event(gvpn.master, walk_run, bind, 0, &bind->t_walk);
+}
+
+static void poll_run(struct event *t)
+{
+	struct gvpn_bind *bind = EVENT_ARG(t);
+	struct bgp_table *table = bind->bgp->rib[AFI_IP][SAFI_UNICAST];
+
+	if (!bind->t_walk && bgp_table_version(table) != bind->walk_version)
+		walk_start(bind);
+	event_add_timer(gvpn.master, poll_run, bind, GVPN_POLL, &bind->t_poll);
+}
+
+/* The attributes of one kind of route; NULL, and logged, if there are none. */
+static struct attr *make_attr(const struct gvpn_group *group, struct bgp *vpn,
+			      enum gv_attr_kind kind)
+{
+	struct gv_attr a = {
+		.kind = kind,
+		.group_id = group->id,
+		.member_id = group->member_id,
+		.sender_id = group->sender_id,
+		.route_epoch = group->route_epoch,
+		.gateway = group->gateway,
+		.sealed = kind == GV_KIND_ROUTES,
+	};
+	uint8_t value[GV_ATTR_MAX];
+	size_t len;
+
+	len = gv_attr_encode(&a, group->mac_key, value, sizeof(value));
+	if (len == 0) {
+		zlog_err("group-vpn: group %s (%u): cannot encode the group attribute",
+			 group->name, group->id);
+		return NULL;
+	}
+	return gvpn_attr_make(vpn, group->id, &group->gateway, value, len);
+}
+
+/* Takes over the reference to attr; whether it is another than before. */
+static bool replace_attr(struct attr **where, struct attr *attr)
+{
+	struct attr *before = *where;
+
+	*where = attr;
+	if (before)
+		bgp_attr_unintern(&before);
+	return before != attr;
+}
+
+static void attrs_free(struct gvpn_bind *bind)
+{
+	if (bind->member_attr)
+		bgp_attr_unintern(&bind->member_attr);
+	if (bind->routes_attr)
+		bgp_attr_unintern(&bind->routes_attr);
+	bind->member_attr = bind->routes_attr = NULL;
+	gv_wipe(bind->seal_key, sizeof(bind->seal_key));
+}
+
+static void stop_announcing(struct gvpn_bind *bind)
+{
+	if (!bind->announcing)
+		return;
+
+	zlog_info("group-vpn: group %s: no longer announcing", bind->name);
+	bind->announcing = false;
+	gvpn_own_unset(&bind->member);
+	attrs_free(bind);
+	walk_all(bind);
+}
+
+static void announce(struct gvpn_bind *bind)
+{
+	const struct gvpn_group *group = bind->group;
+	struct bgp *vpn = bgp_get_default();
+	struct attr *member_attr = make_attr(group, vpn, GV_KIND_MEMBER);
+	struct attr *routes_attr = make_attr(group, vpn, GV_KIND_ROUTES);
+	uint8_t seal_key[GV_SECRET_LEN];
+	char gateway[GV_ADDR_STRLEN];
+	bool changes;
+
+	if (!member_attr || !routes_attr ||
+	    !gv_nlri_key(group->id, group->route_secret, group->member_id,
+			 group->route_epoch, seal_key)) {
+		if (member_attr)
+			bgp_attr_unintern(&member_attr);
+		if (routes_attr)
+			bgp_attr_unintern(&routes_attr);
+		stop_announcing(bind);
+		return;
+	}
+
+	changes = !bind->announcing;
+	changes |= replace_attr(&bind->member_attr, member_attr);
+	changes |= replace_attr(&bind->routes_attr, routes_attr);
+	changes |= !gv_equal(bind->seal_key, seal_key, sizeof(seal_key));
+	memcpy(bind->seal_key, seal_key, sizeof(seal_key));
+	gv_wipe(seal_key, sizeof(seal_key));
+	if (!changes)
+		return;
+
+	if (!bind->announcing)
+		zlog_info("group-vpn: group %s (%u): announcing as member %u, gateway %s, Sender-ID %u",
+			  group->name, group->id, group->member_id,
+			  gv_addr_print(&group->gateway, gateway,
+					sizeof(gateway)),
+			  group->sender_id);
+	bind->announcing = true;
+	bind->vpn = vpn;
+	gvpn_rd_make(&bind->rd, group->member_id, group->id);
+	if (!is_at(&bind->member, &bind->rd, &gvpn_member_nlri))
+		gvpn_own_unset(&bind->member);
+	gvpn_own_set(&bind->member, vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
+		     &gvpn_member_nlri, bind->member_attr);
+	walk_all(bind);
+}
+
+void gvpn_export_update(struct gvpn_bind *bind)
+{
+	const struct gvpn_group *group = bind->group;
+
+	if (!bind->t_poll)
+		event_add_timer(gvpn.master, poll_run, bind, GVPN_POLL,
+				&bind->t_poll);
+	if (group && group->active && group->descriptors > 0)
+		announce(bind);
+	else
+		stop_announcing(bind);
+}
+
+static void walk_stop(struct gvpn_bind *bind)
+{
+	if (bind->walk_at)
+		bgp_dest_unlock_node(bind->walk_at);
+	bind->walk_at = NULL;
+	event_cancel(&bind->t_walk);
+	event_cancel(&bind->t_poll);
+}
+
+void gvpn_export_stop(struct gvpn_bind *bind)
+{
+	stop_announcing(bind);
+	walk_stop(bind);
+	drain(bind, UINT_MAX);
+}
+
+void gvpn_export_forget_vpn(struct gvpn_bind *bind)
+{
+	struct gvpn_export *export;
+
+	gvpn_own_forget(&bind->member);
+	frr_each_safe (gvpn_exports, bind->exports, export) {
+		gvpn_own_forget(&export->own);
+		export_free(bind, export);
+	}
+	stop_announcing(bind);
+}

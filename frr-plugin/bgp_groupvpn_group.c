@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tables: groups and registrations as charon tells of them, bindings as
+ * the configuration does, and the members that BGP brings.
+ *
+ * A group whose role is member is active while an instance is bound to it
+ * and charon's VRF is that instance's.  Only then are its routes heard and
+ * announced.  Everything that activity depends on ends in
+ * gvpn_group_refresh_all().
+ *
+ * When charon has restarted, what it does not repeat at once is kept for
+ * GVPN_STALE_TIME: members need that time to register again, and packets
+ * flow on meanwhile.
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_GROUP, "group VPN group");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_DESCRIPTOR, "group VPN descriptor");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_BIND, "group VPN binding");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_MEMBER, "group VPN member");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_REG, "group VPN registration");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_LOGGED, "group VPN logged drop");
+
+static struct event *t_stale;
+
+/* Groups ------------------------------------------------------------------ */
+
+struct gvpn_group *gvpn_group_find(uint32_t id)
+{
+	struct gvpn_group ref = {.id = id};
+
+	return gvpn_groups_find(gvpn.groups, &ref);
+}
+
+struct gvpn_group *gvpn_group_find_name(const char *name)
+{
+	struct gvpn_group *group;
+
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		if (strcmp(group->name, name) == 0)
+			return group;
+	}
+	return NULL;
+}
+
+static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
+{
+	struct gvpn_group *group;
+
+	group = XCALLOC(MTYPE_GROUPVPN_GROUP, sizeof(*group));
+	group->id = msg->group_id;
+	group->role = msg->role;
+	group->since = monotime(NULL);
+	strlcpy(group->name, msg->name, sizeof(group->name));
+	gvpn_members_init(group->members);
+	gvpn_group_heards_init(group->heards);
+	gvpn_groups_add(gvpn.groups, group);
+	zlog_info("group-vpn: group %s (%u) up: %s", group->name, group->id,
+		  group->role == GV_ROLE_GCKS ? "S/R device" : "member");
+	return group;
+}
+
+static void group_free(struct gvpn_group *group)
+{
+	if (group->bind)
+		group->bind->group = NULL;
+	gvpn_own_unset(&group->own);
+	gvpn_heard_flush(group);
+	gvpn_groups_del(gvpn.groups, group);
+	gvpn_members_fini(group->members);
+	gvpn_group_heards_fini(group->heards);
+	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
+	gv_wipe(group, sizeof(*group));
+	XFREE(MTYPE_GROUPVPN_GROUP, group);
+}
+
+void gvpn_group_down(uint32_t id, const char *why)
+{
+	struct gvpn_group *group = gvpn_group_find(id);
+	struct gvpn_reg *reg;
+
+	if (!group)
+		return;
+
+	zlog_info("group-vpn: group %s (%u) down: %s", group->name, group->id,
+		  why);
+	if (group->role == GV_ROLE_GCKS) {
+		frr_each_safe (gvpn_regs, gvpn.regs, reg) {
+			if (reg->group_id == id)
+				gvpn_reg_down(id, reg->member_id, why);
+		}
+	}
+	group->active = false;
+	if (group->bind)
+		gvpn_export_update(group->bind);
+	group_free(group);
+	gvpn_group_refresh_all();
+}
+
+static void group_set_gcks(struct gvpn_group *group,
+			   const struct gv_ctl_msg *msg)
+{
+	group->gateway = msg->gateway;
+	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
+	if (!gvpn_rr_is_descriptor(group->id, msg->attr, msg->attr_len))
+		return;
+	group->descriptor = XMALLOC(MTYPE_GROUPVPN_DESCRIPTOR, msg->attr_len);
+	group->descriptor_len = msg->attr_len;
+	memcpy(group->descriptor, msg->attr, msg->attr_len);
+}
+
+static void group_set_member(struct gvpn_group *group,
+			     const struct gv_ctl_msg *msg, bool charon_restarted)
+{
+	bool keys_change = group->route_epoch != msg->route_epoch ||
+			   group->member_id != msg->member_id ||
+			   !gv_equal(group->route_secret, msg->route_secret,
+				     GV_SECRET_LEN);
+	bool tell = group->sender_id != msg->sender_id ||
+		    !gv_addr_equal(&group->gateway, &msg->gateway) ||
+		    (group->stale && charon_restarted);
+	bool device_changes = strcmp(group->device, msg->device) != 0;
+
+	strlcpy(group->vrf, msg->vrf, sizeof(group->vrf));
+	strlcpy(group->device, msg->device, sizeof(group->device));
+	group->member_id = msg->member_id;
+	group->sender_id = msg->sender_id;
+	group->gateway = msg->gateway;
+
+	if (keys_change) {
+		group->route_epoch = msg->route_epoch;
+		memcpy(group->route_secret, msg->route_secret, GV_SECRET_LEN);
+		if (!gv_mac_key(group->id, group->route_secret,
+				group->mac_key))
+			zlog_err("group-vpn: group %s (%u): libcrypto gives no MAC key",
+				 group->name, group->id);
+	}
+	if (keys_change && group->active)
+		gvpn_heard_walk(group);
+	if (tell && group->active)
+		gvpn_members_tell(group);
+	if (device_changes)
+		gvpn_zebra_refresh();
+}
+
+void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
+{
+	struct gvpn_group *group = gvpn_group_find(msg->group_id);
+	struct gvpn_group *namesake = gvpn_group_find_name(msg->name);
+
+	if (namesake && namesake != group)
+		gvpn_group_down(namesake->id, "its name is another group's now");
+	if (group && group->role != msg->role) {
+		gvpn_group_down(group->id, "its role changes");
+		group = NULL;
+	}
+	if (!group)
+		group = group_new(msg);
+
+	strlcpy(group->name, msg->name, sizeof(group->name));
+	group->epoch = msg->epoch;
+	group->sas = msg->sas;
+	if (group->role == GV_ROLE_GCKS)
+		group_set_gcks(group, msg);
+	else
+		group_set_member(group, msg, charon_restarted);
+	group->stale = false;
+	gvpn_group_refresh_all();
+}
+
+/* Whether the group's binding works; why not is logged once. */
+static bool bind_works(struct gvpn_bind *bind)
+{
+	char buf[sizeof(bind->problem)];
+	const char *problem = gvpn_bind_problem(bind, buf, sizeof(buf));
+
+	if (problem && strcmp(problem, bind->problem) != 0)
+		zlog_warn("group-vpn: group %s: %s", bind->name, problem);
+	strlcpy(bind->problem, problem ? problem : "", sizeof(bind->problem));
+	return !problem;
+}
+
+static void group_refresh(struct gvpn_group *group)
+{
+	bool active = group->role == GV_ROLE_MEMBER && group->bind &&
+		      bind_works(group->bind);
+
+	if (active != group->active) {
+		group->active = active;
+		if (active)
+			gvpn_heard_walk(group);
+		else
+			gvpn_heard_flush(group);
+	}
+	if (group->role == GV_ROLE_GCKS)
+		gvpn_rr_descriptor(group);
+}
+
+void gvpn_group_refresh_all(void)
+{
+	struct gvpn_group *group;
+	struct gvpn_bind *bind;
+
+	frr_each (gvpn_groups, gvpn.groups, group)
+		group->bind = NULL;
+	frr_each (gvpn_binds, gvpn.binds, bind) {
+		bind->group = gvpn_group_find_name(bind->name);
+		if (bind->group)
+			bind->group->bind = bind;
+	}
+	frr_each (gvpn_groups, gvpn.groups, group)
+		group_refresh(group);
+	frr_each (gvpn_binds, gvpn.binds, bind)
+		gvpn_export_update(bind);
+}
+
+/* Bindings ---------------------------------------------------------------- */
+
+struct gvpn_bind *gvpn_bind_find(const char *name)
+{
+	struct gvpn_bind *bind;
+
+	frr_each (gvpn_binds, gvpn.binds, bind) {
+		if (strcmp(bind->name, name) == 0)
+			return bind;
+	}
+	return NULL;
+}
+
+struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name)
+{
+	struct gvpn_bind *bind;
+
+	bind = XCALLOC(MTYPE_GROUPVPN_BIND, sizeof(*bind));
+	bind->bgp = bgp;
+	strlcpy(bind->name, name, sizeof(bind->name));
+	gvpn_exports_init(bind->exports);
+	gvpn_binds_add_tail(gvpn.binds, bind);
+	return bind;
+}
+
+/* Whoever frees a binding has gvpn_group_refresh_all() called afterwards. */
+void gvpn_bind_free(struct gvpn_bind *bind)
+{
+	struct gvpn_group *group = bind->group;
+
+	if (group) {
+		group->active = false;
+		gvpn_heard_flush(group);
+		group->bind = NULL;
+	}
+	gvpn_export_stop(bind);
+	gvpn_binds_del(gvpn.binds, bind);
+	gvpn_exports_fini(bind->exports);
+	gv_wipe(bind->seal_key, sizeof(bind->seal_key));
+	XFREE(MTYPE_GROUPVPN_BIND, bind);
+}
+
+bool gvpn_bgp_is_bound(const struct bgp *bgp)
+{
+	struct gvpn_bind *bind;
+
+	frr_each (gvpn_binds, gvpn.binds, bind) {
+		if (bind->bgp == bgp)
+			return true;
+	}
+	return false;
+}
+
+static const char *vrf_name(const char *name)
+{
+	return name && name[0] ? name : VRF_DEFAULT_NAME;
+}
+
+const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
+			      size_t size)
+{
+	const struct gvpn_group *group = bind->group;
+	const char *vrf = bind->bgp->inst_type == BGP_INSTANCE_TYPE_DEFAULT
+				  ? VRF_DEFAULT_NAME
+				  : bind->bgp->name;
+	struct gvpn_ctl_status ctl;
+
+	if (!group) {
+		gvpn_ctl_status(&ctl);
+		return ctl.connected ? "waiting for charon: no such group"
+				     : "waiting for charon: control socket down";
+	}
+	if (group->role != GV_ROLE_MEMBER)
+		return "charon is this group's key server, not its member";
+	if (strcmp(vrf_name(group->vrf), vrf) != 0) {
+		snprintf(buf, size,
+			 "VRF disagreement: charon has the group in %s, bgpd in %s",
+			 vrf_name(group->vrf), vrf);
+		return buf;
+	}
+	if (!bgp_get_default())
+		return "waiting for \"router bgp\" of the default VRF, which carries the VPN routes";
+	return NULL;
+}
+
+/* Members ----------------------------------------------------------------- */
+
+struct gvpn_member *gvpn_member_find(struct gvpn_group *group, uint16_t id)
+{
+	struct gvpn_member ref = {.id = id};
+
+	return gvpn_members_find(group->members, &ref);
+}
+
+struct gvpn_member *gvpn_member_get(struct gvpn_group *group, uint16_t id)
+{
+	struct gvpn_member *member = gvpn_member_find(group, id);
+
+	if (member)
+		return member;
+
+	member = XCALLOC(MTYPE_GROUPVPN_MEMBER, sizeof(*member));
+	member->group = group;
+	member->id = id;
+	gvpn_member_heards_init(member->member_routes);
+	gvpn_member_heards_init(member->routes);
+	gvpn_members_add(group->members, member);
+	return member;
+}
+
+void gvpn_member_put(struct gvpn_member *member)
+{
+	if (gvpn_member_heards_count(member->member_routes) ||
+	    gvpn_member_heards_count(member->routes))
+		return;
+
+	gvpn_members_del(member->group->members, member);
+	gvpn_member_heards_fini(member->member_routes);
+	gvpn_member_heards_fini(member->routes);
+	gv_wipe(member->key, sizeof(member->key));
+	XFREE(MTYPE_GROUPVPN_MEMBER, member);
+}
+
+/* Registrations ----------------------------------------------------------- */
+
+struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id)
+{
+	struct gvpn_reg ref = {.group_id = group_id, .member_id = member_id};
+
+	return gvpn_regs_find(gvpn.regs, &ref);
+}
+
+struct gvpn_reg *gvpn_reg_first(const struct gv_addr *gateway)
+{
+	struct gvpn_reg ref = {.gateway = *gateway};
+	struct gvpn_reg *reg = gvpn_gateways_find_gteq(gvpn.gateways, &ref);
+
+	return reg && gv_addr_equal(&reg->gateway, gateway) ? reg : NULL;
+}
+
+struct gvpn_reg *gvpn_reg_next(struct gvpn_reg *reg)
+{
+	struct gvpn_reg *next = gvpn_gateways_next(gvpn.gateways, reg);
+
+	return next && gv_addr_equal(&next->gateway, &reg->gateway) ? next
+								    : NULL;
+}
+
+static const char *group_name(uint32_t id)
+{
+	struct gvpn_group *group = gvpn_group_find(id);
+
+	return group ? group->name : "?";
+}
+
+void gvpn_reg_up(const struct gv_ctl_msg *msg)
+{
+	struct gvpn_reg *reg = gvpn_reg_find(msg->group_id, msg->member_id);
+	struct gv_addr before = {};
+	char buf[GV_ADDR_STRLEN];
+
+	if (reg) {
+		reg->stale = false;
+		if (reg->sender_id == msg->sender_id &&
+		    gv_addr_equal(&reg->gateway, &msg->gateway) &&
+		    strcmp(reg->identity, msg->identity) == 0)
+			return;
+		before = reg->gateway;
+		gvpn_gateways_del(gvpn.gateways, reg);
+	} else {
+		reg = XCALLOC(MTYPE_GROUPVPN_REG, sizeof(*reg));
+		reg->group_id = msg->group_id;
+		reg->member_id = msg->member_id;
+		gvpn_regs_add(gvpn.regs, reg);
+	}
+
+	reg->sender_id = msg->sender_id;
+	reg->gateway = msg->gateway;
+	reg->since = monotime(NULL);
+	strlcpy(reg->identity, msg->identity, sizeof(reg->identity));
+	gvpn_gateways_add(gvpn.gateways, reg);
+	zlog_info("group-vpn: group %s (%u): member %u registered: %s, gateway %s, Sender-ID %u",
+		  group_name(reg->group_id), reg->group_id, reg->member_id,
+		  reg->identity,
+		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
+		  reg->sender_id);
+
+	if (before.len && !gv_addr_equal(&before, &reg->gateway))
+		gvpn_rr_gateway_changed(&before);
+	gvpn_rr_gateway_changed(&reg->gateway);
+}
+
+void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
+{
+	struct gvpn_reg *reg = gvpn_reg_find(group_id, member_id);
+	struct gv_addr gateway;
+	char buf[GV_ADDR_STRLEN];
+
+	if (!reg)
+		return;
+
+	zlog_info("group-vpn: group %s (%u): member %u no longer registered: %s, gateway %s%s%s",
+		  group_name(group_id), group_id, member_id, reg->identity,
+		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
+		  why[0] ? ": " : "", why);
+	gateway = reg->gateway;
+	gvpn_regs_del(gvpn.regs, reg);
+	gvpn_gateways_del(gvpn.gateways, reg);
+	XFREE(MTYPE_GROUPVPN_REG, reg);
+	gvpn_rr_gateway_changed(&gateway);
+}
+
+/* What charon does not repeat --------------------------------------------- */
+
+void gvpn_group_mark_stale(void)
+{
+	struct gvpn_group *group;
+	struct gvpn_reg *reg;
+
+	frr_each (gvpn_groups, gvpn.groups, group)
+		group->stale = true;
+	frr_each (gvpn_regs, gvpn.regs, reg)
+		reg->stale = true;
+}
+
+/* The first stale group or registration goes; false if there was none. */
+static bool drop_one_stale(const char *why)
+{
+	struct gvpn_group *group;
+	struct gvpn_reg *reg;
+
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		if (group->stale) {
+			gvpn_group_down(group->id, why);
+			return true;
+		}
+	}
+	frr_each (gvpn_regs, gvpn.regs, reg) {
+		if (reg->stale) {
+			gvpn_reg_down(reg->group_id, reg->member_id, why);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void stale_expire(struct event *t)
+{
+	while (drop_one_stale("not repeated by charon after its restart"))
+		;
+}
+
+void gvpn_group_synced(bool charon_restarted)
+{
+	if (charon_restarted)
+		event_add_timer(gvpn.master, stale_expire, NULL,
+				GVPN_STALE_TIME, &t_stale);
+	if (t_stale)
+		return;
+
+	while (drop_one_stale("not repeated by charon"))
+		;
+}
+
+/* Drops ------------------------------------------------------------------- */
+
+static const struct {
+	const char *text, *json;
+} drop_names[GVPN_DROPS] = {
+	[GV_ATTR_TRUNCATED] = {"group attribute: truncated", "truncated"},
+	[GV_ATTR_BAD_VERSION] = {"group attribute: unknown version", "version"},
+	[GV_ATTR_BAD_KIND] = {"group attribute: unknown kind", "kind"},
+	[GV_ATTR_BAD_ID] = {"group attribute: identifier not allowed", "id"},
+	[GV_ATTR_BAD_TLV] = {"group attribute: malformed content", "tlv"},
+	[GV_ATTR_BAD_MAC] = {"group attribute: authentication failed", "mac"},
+	[GVPN_DROP_RD] = {"RD is not member-ID:group-ID",
+			  "routeDistinguisher"},
+	[GVPN_DROP_UNKNOWN_GROUP] = {"unknown group", "unknownGroup"},
+	[GVPN_DROP_KIND] = {"descriptor from a neighbor", "descriptor"},
+	[GVPN_DROP_NOT_REGISTERED] = {"member is not registered",
+				      "notRegistered"},
+	[GVPN_DROP_GATEWAY] = {"not from the gateway that registered",
+			       "gateway"},
+	[GVPN_DROP_SENDER] = {"not the Sender-ID that was allotted",
+			      "senderId"},
+	[GVPN_DROP_ROUTE_EPOCH] = {"another route epoch", "routeEpoch"},
+	[GVPN_DROP_OWN_ID] = {"uses our member-ID", "ownMemberId"},
+	[GVPN_DROP_PLAIN] = {"not sealed", "plain"},
+	[GVPN_DROP_SEAL] = {"does not open", "seal"},
+	[GVPN_DROP_PREFIX] = {"not a unicast IPv4 prefix", "prefix"},
+	[GVPN_DROP_COVERS] = {"covers an address of the underlay", "covers"},
+};
+
+const char *gvpn_drop_text(enum gvpn_drop reason)
+{
+	return drop_names[reason].text;
+}
+
+const char *gvpn_drop_json_key(enum gvpn_drop reason)
+{
+	return drop_names[reason].json;
+}
+
+/* Which (neighbour, reason) has been logged.  Neighbours are not locked:
+ * they are forgotten when their session ends. */
+PREDECL_RBTREE_UNIQ(gvpn_logged);
+struct gvpn_logged {
+	struct gvpn_logged_item item;
+	const struct peer *peer;
+	enum gvpn_drop reason;
+};
+
+static int logged_cmp(const struct gvpn_logged *a, const struct gvpn_logged *b)
+{
+	int ret = numcmp((uintptr_t)a->peer, (uintptr_t)b->peer);
+
+	return ret ? ret : numcmp(a->reason, b->reason);
+}
+
+DECLARE_RBTREE_UNIQ(gvpn_logged, struct gvpn_logged, item, logged_cmp);
+static struct gvpn_logged_head logged[1];
+
+void gvpn_drop(struct gvpn_group *group, struct peer *peer,
+	       enum gvpn_drop reason)
+{
+	struct gvpn_logged ref = {.peer = peer, .reason = reason}, *new;
+
+	if (group)
+		group->drops[reason]++;
+	else
+		gvpn.drops[reason]++;
+
+	if (gvpn_logged_find(logged, &ref))
+		return;
+	new = XCALLOC(MTYPE_GROUPVPN_LOGGED, sizeof(*new));
+	new->peer = peer;
+	new->reason = reason;
+	gvpn_logged_add(logged, new);
+	zlog_warn("group-vpn: %s%s%sdropping routes from %s: %s",
+		  group ? "group " : "", group ? group->name : "",
+		  group ? ": " : "", peer->host, gvpn_drop_text(reason));
+}
+
+void gvpn_drop_forget(const struct peer *peer)
+{
+	struct gvpn_logged *entry;
+
+	frr_each_safe (gvpn_logged, logged, entry) {
+		if (peer && entry->peer != peer)
+			continue;
+		gvpn_logged_del(logged, entry);
+		XFREE(MTYPE_GROUPVPN_LOGGED, entry);
+	}
+}
+
+void gvpn_group_fini(void)
+{
+	struct gvpn_group *group;
+	struct gvpn_bind *bind;
+	struct gvpn_reg *reg;
+
+	event_cancel(&t_stale);
+	frr_each_safe (gvpn_binds, gvpn.binds, bind)
+		gvpn_bind_free(bind);
+	while ((group = gvpn_groups_first(gvpn.groups)))
+		group_free(group);
+	while ((reg = gvpn_regs_pop(gvpn.regs))) {
+		gvpn_gateways_del(gvpn.gateways, reg);
+		XFREE(MTYPE_GROUPVPN_REG, reg);
+	}
+	gvpn_drop_forget(NULL);
+}
+
+void gvpn_group_init(void)
+{
+	gvpn_binds_init(gvpn.binds);
+	gvpn_groups_init(gvpn.groups);
+	gvpn_regs_init(gvpn.regs);
+	gvpn_gateways_init(gvpn.gateways);
+	gvpn_logged_init(logged);
+}

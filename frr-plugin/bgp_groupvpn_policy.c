@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Our route-maps on BGP neighbours.
+ *
+ * bgpd offers no hook on the way out and none on the way in; a route-map with
+ * a match rule of ours is both.  A neighbour's own route-map stays in force:
+ * ours calls it (as "call NAME" does) and takes its place in the neighbour's
+ * filter.  So that nobody else notices, the user's name is put back while the
+ * configuration is written, and looked for again after every command.
+ *
+ * A map's name is part of what bgpd forms update-groups by, so there is one
+ * map for all neighbours that are to be treated alike: outbound on an S/R,
+ * those that are members of the same groups and have the same map of their
+ * own.
+ *
+ * RFC 8212: an eBGP neighbour without any policy neither gets nor brings
+ * routes, if bgpd is to require one.  A map of ours would count as policy, so
+ * such a neighbour gets none.
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_MAP, "group VPN route-map");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_POLICY, "group VPN neighbor policy");
+
+#define GVPN_RULE "group-vpn"
+#define GVPN_RULE_NEXT_HOP "group-vpn next-hop"
+
+enum gvpn_map_kind {
+	GVPN_MAP_NONE,
+	GVPN_MAP_POLICE,  /* in, S/R: only what the registration allows */
+	GVPN_MAP_REFLECT, /* out, S/R: only to members of the group */
+	GVPN_MAP_MEMBER,  /* out, member: of group routes only its own */
+	GVPN_MAP_OPENED,  /* out, IPv4: no opened routes into the underlay */
+};
+
+static const char *const map_names[] = {
+	[GVPN_MAP_POLICE] = "police",
+	[GVPN_MAP_REFLECT] = "reflect",
+	[GVPN_MAP_MEMBER] = "member",
+	[GVPN_MAP_OPENED] = "opened",
+};
+
+PREDECL_RBTREE_UNIQ(gvpn_maps);
+struct gvpn_map {
+	struct gvpn_maps_item item;
+	/* what makes it one of its own */
+	enum gvpn_map_kind kind;
+	char *user; /* NULL: the neighbour has no map of its own */
+	uint32_t *ids;
+	size_t n_ids; /* GVPN_MAP_REFLECT: group-IDs, ascending */
+
+	unsigned int refcnt;
+	char name[64];
+};
+
+static int map_cmp(const struct gvpn_map *a, const struct gvpn_map *b)
+{
+	int ret = numcmp(a->kind, b->kind);
+
+	if (!ret)
+		ret = strcmp(a->user ? a->user : "", b->user ? b->user : "");
+	if (!ret)
+		ret = numcmp(a->n_ids, b->n_ids);
+	if (!ret && a->n_ids)
+		ret = memcmp(a->ids, b->ids, a->n_ids * sizeof(*a->ids));
+	return ret;
+}
+
+DECLARE_RBTREE_UNIQ(gvpn_maps, struct gvpn_map, item, map_cmp);
+
+/* One neighbour, address family and direction that has a map of ours. */
+PREDECL_RBTREE_UNIQ(gvpn_policies);
+struct gvpn_policy {
+	struct gvpn_policies_item item;
+	struct peer *peer; /* locked */
+	afi_t afi;
+	safi_t safi;
+	int direct;
+	struct gvpn_map *map;
+	char *hidden; /* the name in the filter, while hidden */
+};
+
+static int policy_cmp(const struct gvpn_policy *a, const struct gvpn_policy *b)
+{
+	int ret = numcmp((uintptr_t)a->peer, (uintptr_t)b->peer);
+
+	if (!ret)
+		ret = numcmp(a->afi, b->afi);
+	if (!ret)
+		ret = numcmp(a->safi, b->safi);
+	return ret ? ret : numcmp(a->direct, b->direct);
+}
+
+DECLARE_RBTREE_UNIQ(gvpn_policies, struct gvpn_policy, item, policy_cmp);
+
+static struct gvpn_maps_head maps[1];
+static struct gvpn_policies_head policies[1];
+static struct gvpn_map *map_in_making; /* for rule_compile() */
+
+/* The rules --------------------------------------------------------------- */
+
+static bool map_permits(const struct gvpn_map *map,
+			const struct bgp_path_info *path)
+{
+	struct gvpn_group *group;
+	enum gvpn_drop drop;
+
+	switch (map->kind) {
+	case GVPN_MAP_POLICE:
+		drop = gvpn_rr_police(path->peer, path->attr, path->net,
+				      &group);
+		if (drop != GVPN_DROP_NONE)
+			gvpn_drop(group, path->peer, drop);
+		return drop == GVPN_DROP_NONE;
+	case GVPN_MAP_REFLECT:
+	case GVPN_MAP_MEMBER:
+		return gvpn_rr_reflects(path->attr, map->ids, map->n_ids);
+	case GVPN_MAP_OPENED:
+		/* path is a stand-in whose peer is the receiver */
+		return path->type != ZEBRA_ROUTE_BGP ||
+		       path->sub_type != BGP_ROUTE_RFP;
+	case GVPN_MAP_NONE:
+		break;
+	}
+	return false;
+}
+
+static enum route_map_cmd_result_t
+rule_match(void *rule, const struct prefix *prefix, void *object)
+{
+	const struct gvpn_map *map = rule;
+
+	if (!map_permits(map, object))
+		return RMAP_NOMATCH;
+	/* "call" passes over a map that does not exist; a neighbour's
+	 * route-map that does not exist denies. */
+	if (map->user && !route_map_lookup_by_name(map->user))
+		return RMAP_NOMATCH;
+	return RMAP_MATCH;
+}
+
+static void *rule_compile(const char *arg)
+{
+	return map_in_making;
+}
+
+static void rule_free(void *rule)
+{
+}
+
+static const struct route_map_rule_cmd rule_cmd = {
+	GVPN_RULE, rule_match, rule_compile, rule_free};
+
+/* The next hop of a group route is its gateway, and stays so to eBGP
+ * neighbours: what bgpd would put there on an IPv4 session is a link-local
+ * address, which others refuse. */
+static enum route_map_cmd_result_t
+rule_next_hop(void *rule, const struct prefix *prefix, void *object)
+{
+	struct bgp_path_info *path = object;
+	size_t len;
+
+	if (gvpn_attr_value(path->attr, &len))
+		SET_FLAG(path->attr->rmap_change_flags,
+			 BATTR_RMAP_NEXTHOP_UNCHANGED);
+	return RMAP_OKAY;
+}
+
+static const struct route_map_rule_cmd rule_next_hop_cmd = {
+	GVPN_RULE_NEXT_HOP, rule_next_hop, rule_compile, rule_free};
+
+/* The maps ---------------------------------------------------------------- */
+
+static void map_build(struct gvpn_map *map)
+{
+	struct route_map *rmap = route_map_get(map->name);
+	struct route_map_index *index =
+		route_map_index_get(rmap, RMAP_PERMIT, 10);
+
+	map_in_making = map;
+	route_map_add_match(index, GVPN_RULE, map->name,
+			    RMAP_EVENT_MATCH_ADDED);
+	if (map->kind == GVPN_MAP_REFLECT || map->kind == GVPN_MAP_MEMBER)
+		route_map_add_set(index, GVPN_RULE_NEXT_HOP, map->name);
+	map_in_making = NULL;
+
+	if (map->user) {
+		index->nextrm = XSTRDUP(MTYPE_ROUTE_MAP_NAME, map->user);
+		route_map_upd8_dependency(RMAP_EVENT_CALL_ADDED, map->user,
+					  map->name);
+	}
+	/* It is new: nobody has to be told that it changed. */
+	rmap->to_be_processed = false;
+}
+
+static struct gvpn_map *map_get(const struct gvpn_map *wanted)
+{
+	struct gvpn_map *map = gvpn_maps_find(maps, wanted);
+	static uint32_t number;
+
+	if (map) {
+		map->refcnt++;
+		return map;
+	}
+
+	map = XCALLOC(MTYPE_GROUPVPN_MAP, sizeof(*map));
+	map->kind = wanted->kind;
+	if (wanted->user)
+		map->user = XSTRDUP(MTYPE_GROUPVPN_MAP, wanted->user);
+	if (wanted->n_ids) {
+		map->n_ids = wanted->n_ids;
+		map->ids = XMALLOC(MTYPE_GROUPVPN_MAP,
+				   map->n_ids * sizeof(*map->ids));
+		memcpy(map->ids, wanted->ids, map->n_ids * sizeof(*map->ids));
+	}
+	map->refcnt = 1;
+	/* '%' keeps users from having a map of this name by chance. */
+	snprintf(map->name, sizeof(map->name), "%%group-vpn-%s-%u",
+		 map_names[map->kind], ++number);
+	gvpn_maps_add(maps, map);
+	map_build(map);
+	return map;
+}
+
+static void map_put(struct gvpn_map *map)
+{
+	struct route_map *rmap;
+
+	if (--map->refcnt)
+		return;
+
+	rmap = route_map_lookup_by_name(map->name);
+	if (rmap)
+		route_map_delete(rmap);
+	gvpn_maps_del(maps, map);
+	XFREE(MTYPE_GROUPVPN_MAP, map->user);
+	XFREE(MTYPE_GROUPVPN_MAP, map->ids);
+	XFREE(MTYPE_GROUPVPN_MAP, map);
+}
+
+/* Neighbours -------------------------------------------------------------- */
+
+/* Would bgpd let this neighbour pass without our map? */
+static bool rfc8212_permits(struct peer *peer, const struct bgp_filter *filter,
+			    int direct, const char *user)
+{
+	struct bgp_filter without = *filter;
+
+	if (!CHECK_FLAG(peer->bgp->flags, BGP_FLAG_EBGP_REQUIRES_POLICY))
+		return true;
+	without.map[direct].name = (char *)user;
+	return direct == RMAP_IN ? bgp_inbound_policy_exists(peer, &without)
+				 : bgp_outbound_policy_exists(peer, &without);
+}
+
+static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
+				      safi_t safi, int direct)
+{
+	bool speaks_vpn = peer->afc[AFI_IP6][SAFI_MPLS_VPN] ||
+			  peer->afc[AFI_IP][SAFI_MPLS_VPN];
+
+	if (peer->bgp != bgp_get_default() || !peer->afc[afi][safi])
+		return GVPN_MAP_NONE;
+
+	if (safi != SAFI_MPLS_VPN)
+		return direct == RMAP_OUT && speaks_vpn &&
+				       gvpn_bgp_is_bound(peer->bgp)
+			       ? GVPN_MAP_OPENED
+			       : GVPN_MAP_NONE;
+	if (direct == RMAP_IN)
+		return gvpn.reflector ? GVPN_MAP_POLICE : GVPN_MAP_NONE;
+	if (gvpn.reflector)
+		return GVPN_MAP_REFLECT;
+	return gvpn_binds_count(gvpn.binds) ? GVPN_MAP_MEMBER : GVPN_MAP_NONE;
+}
+
+/* The groups that the neighbour is registered in: the caller frees. */
+static uint32_t *groups_of(struct peer *peer, size_t *n)
+{
+	struct gvpn_reg *reg;
+	struct gv_addr addr;
+	uint32_t *ids = NULL;
+
+	*n = 0;
+	if (!gvpn_addr_of_peer(peer, &addr))
+		return NULL;
+	for (reg = gvpn_reg_first(&addr); reg; reg = gvpn_reg_next(reg)) {
+		/* ascending by group, perhaps several members in one */
+		if (*n && ids[*n - 1] == reg->group_id)
+			continue;
+		ids = XREALLOC(MTYPE_TMP, ids, (*n + 1) * sizeof(*ids));
+		ids[(*n)++] = reg->group_id;
+	}
+	return ids;
+}
+
+/* Sets or, with name NULL, takes out the neighbour's map without touching
+ * whether it is the neighbour's own or its peer-group's. */
+static void filter_set(struct gvpn_policy *policy, const char *name)
+{
+	struct peer *peer = policy->peer;
+	uint8_t *override =
+		&peer->filter_override[policy->afi][policy->safi]
+				      [policy->direct];
+	uint8_t before = *override;
+
+	if (name)
+		peer_route_map_set(peer, policy->afi, policy->safi,
+				   policy->direct, name,
+				   route_map_lookup_by_name(name));
+	else
+		peer_route_map_unset(peer, policy->afi, policy->safi,
+				     policy->direct);
+	*override = before;
+}
+
+static void policy_free(struct gvpn_policy *policy)
+{
+	gvpn_policies_del(policies, policy);
+	map_put(policy->map);
+	peer_unlock(policy->peer);
+	XFREE(MTYPE_GROUPVPN_POLICY, policy);
+}
+
+static void policy_set(struct gvpn_policy *policy, struct peer *peer,
+		       afi_t afi, safi_t safi, int direct, struct gvpn_map *map)
+{
+	struct gvpn_map *before = NULL;
+
+	if (!policy) {
+		policy = XCALLOC(MTYPE_GROUPVPN_POLICY, sizeof(*policy));
+		policy->peer = peer_lock(peer);
+		policy->afi = afi;
+		policy->safi = safi;
+		policy->direct = direct;
+		gvpn_policies_add(policies, policy);
+	} else {
+		before = policy->map;
+	}
+	policy->map = map;
+	gvpn_debug("%s %s: route-map %s", peer->host,
+		   get_afi_safi_str(afi, safi, false), map->name);
+	filter_set(policy, map->name);
+	if (before)
+		map_put(before);
+}
+
+static void policy_apply(struct peer *peer, afi_t afi, safi_t safi, int direct)
+{
+	struct gvpn_policy *policy, ref = {
+					    .peer = peer,
+					    .afi = afi,
+					    .safi = safi,
+					    .direct = direct,
+				    };
+	struct bgp_filter *filter = &peer->filter[afi][safi];
+	const char *current = filter->map[direct].name;
+	struct gvpn_map wanted = {};
+	struct gvpn_map *map;
+	bool in_place;
+
+	policy = gvpn_policies_find(policies, &ref);
+	in_place = policy && current && strcmp(current, policy->map->name) == 0;
+	wanted.kind = wanted_kind(peer, afi, safi, direct);
+	wanted.user = in_place ? policy->map->user : (char *)current;
+	if (!rfc8212_permits(peer, filter, direct, wanted.user))
+		wanted.kind = GVPN_MAP_NONE;
+
+	if (wanted.kind == GVPN_MAP_NONE) {
+		if (in_place)
+			filter_set(policy, policy->map->user);
+		if (policy)
+			policy_free(policy);
+		return;
+	}
+
+	if (wanted.kind == GVPN_MAP_REFLECT)
+		wanted.ids = groups_of(peer, &wanted.n_ids);
+	map = map_get(&wanted);
+	XFREE(MTYPE_TMP, wanted.ids);
+	if (in_place && policy->map == map)
+		map_put(map);
+	else
+		policy_set(policy, peer, afi, safi, direct, map);
+}
+
+void gvpn_policy_apply_peer(struct peer *peer)
+{
+	if (CHECK_FLAG(peer->sflags, PEER_STATUS_GROUP) ||
+	    peer == peer->bgp->peer_self || gvpn_peer_status(peer) == Deleted)
+		return;
+
+	policy_apply(peer, AFI_IP6, SAFI_MPLS_VPN, RMAP_IN);
+	policy_apply(peer, AFI_IP6, SAFI_MPLS_VPN, RMAP_OUT);
+	policy_apply(peer, AFI_IP, SAFI_MPLS_VPN, RMAP_IN);
+	policy_apply(peer, AFI_IP, SAFI_MPLS_VPN, RMAP_OUT);
+	policy_apply(peer, AFI_IP, SAFI_UNICAST, RMAP_OUT);
+	policy_apply(peer, AFI_IP, SAFI_LABELED_UNICAST, RMAP_OUT);
+}
+
+void gvpn_policy_apply(void)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
+		gvpn_policy_apply_peer(peer);
+}
+
+void gvpn_policy_hide(void)
+{
+	struct gvpn_policy *policy;
+	struct bgp_filter *filter;
+
+	frr_each (gvpn_policies, policies, policy) {
+		filter = &policy->peer->filter[policy->afi][policy->safi];
+		policy->hidden = filter->map[policy->direct].name;
+		if (policy->hidden &&
+		    strcmp(policy->hidden, policy->map->name) == 0)
+			filter->map[policy->direct].name = policy->map->user;
+	}
+}
+
+void gvpn_policy_unhide(void)
+{
+	struct gvpn_policy *policy;
+
+	frr_each (gvpn_policies, policies, policy) {
+		policy->peer->filter[policy->afi][policy->safi]
+			.map[policy->direct]
+			.name = policy->hidden;
+		policy->hidden = NULL;
+	}
+}
+
+void gvpn_policy_forget_peer(struct peer *peer)
+{
+	struct gvpn_policy *policy;
+
+	frr_each_safe (gvpn_policies, policies, policy) {
+		if (policy->peer == peer)
+			policy_free(policy);
+	}
+}
+
+void gvpn_policy_init(void)
+{
+	gvpn_maps_init(maps);
+	gvpn_policies_init(policies);
+	route_map_install_match(&rule_cmd);
+	route_map_install_set(&rule_next_hop_cmd);
+}

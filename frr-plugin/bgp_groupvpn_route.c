@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a member hears: descriptors, members and their sealed routes, from the
+ * VPNv6 table to the bound instance's IPv4 unicast table.
+ *
+ * Every VPN destination with a path that carries the group attribute of an
+ * active group has a struct gvpn_heard: judged once, and again when the path
+ * or the group's keys change.  Any path will do that passes, the selected one
+ * first: a path that somebody forged must not hide a true one.  The path's
+ * next hop is not looked at, the gateway is the attribute's.
+ *
+ *   descriptor -> the group is there: announce (bgp_groupvpn_export.c)
+ *   member     -> charon is told (PEER) and answers when SAs and neighbour
+ *                 are in the kernel (PEER_STATUS)
+ *   routes     -> opened, and injected while the member is ready
+ *
+ * An opened route that covers an address of the underlay is refused where
+ * underlay and group share a table: it would swallow the outer packets.
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_HEARD, "group VPN heard route");
+
+static int injected_cmp(const struct gvpn_heard *a, const struct gvpn_heard *b)
+{
+	return numcmp((uintptr_t)a->own.pi, (uintptr_t)b->own.pi);
+}
+
+static uint32_t injected_hash(const struct gvpn_heard *heard)
+{
+	return jhash(&heard->own.pi, sizeof(heard->own.pi), 0);
+}
+
+static int underlay_cmp(const struct gvpn_member *a,
+			const struct gvpn_member *b)
+{
+	int ret = numcmp(a->gateway.len, b->gateway.len);
+
+	if (!ret)
+		ret = memcmp(a->gateway.bytes, b->gateway.bytes,
+			     a->gateway.len);
+	if (!ret)
+		ret = numcmp(a->group ? a->group->id : 0,
+			     b->group ? b->group->id : 0);
+	return ret ? ret : numcmp(a->id, b->id);
+}
+
+DECLARE_HASH(gvpn_injecteds, struct gvpn_heard, injected_item, injected_cmp,
+	     injected_hash);
+DECLARE_DLIST(gvpn_dirty, struct gvpn_heard, dirty_item);
+DECLARE_RBTREE_UNIQ(gvpn_underlay, struct gvpn_member, underlay_item,
+		    underlay_cmp);
+
+static struct gvpn_injecteds_head injecteds[1];
+static struct gvpn_dirty_head dirty[1];
+static struct gvpn_underlay_head underlay[1]; /* members' gateways */
+static struct event *t_dirty;
+
+static struct gvpn_walk walk = {.afi = AFI_IP6};
+static bool walk_again;
+static struct event *t_walk;
+
+/* What judge() finds about one path. */
+struct verdict {
+	struct bgp_path_info *pi;
+	struct gvpn_group *group; /* NULL: not a path for us */
+	enum gvpn_drop drop;
+	bool known; /* as judged before: what follows is not set */
+	struct gv_attr a;
+	struct prefix prefix;
+};
+
+/* Injection --------------------------------------------------------------- */
+
+static void dirty_run(struct event *t);
+
+static void heard_touch(struct gvpn_heard *heard)
+{
+	if (heard->dirty)
+		return;
+	heard->dirty = true;
+	gvpn_dirty_add_tail(dirty, heard);
+	event_add_event(gvpn.master, dirty_run, NULL, 0, &t_dirty);
+}
+
+static void member_touch(struct gvpn_member *member)
+{
+	struct gvpn_heard *heard;
+
+	frr_each (gvpn_member_heards, member->routes, heard)
+		heard_touch(heard);
+}
+
+static void uninject(struct gvpn_heard *heard)
+{
+	if (!heard->own.pi)
+		return;
+	gvpn_injecteds_del(injecteds, heard);
+	gvpn_own_unset(&heard->own);
+}
+
+static void inject(struct gvpn_heard *heard)
+{
+	struct bgp *bgp = heard->group->bind->bgp;
+	struct attr attr, *interned;
+
+	bgp_attr_default_set(&attr, bgp, heard->attr->origin);
+	aspath_unintern(&attr.aspath);
+	attr.aspath = aspath_intern(aspath_dup(heard->attr->aspath));
+	memcpy(&attr.nexthop, heard->gateway.bytes, sizeof(attr.nexthop));
+	attr.mp_nexthop_global_in = attr.nexthop;
+	attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
+	attr.weight = 0;
+	interned = bgp_attr_intern(&attr);
+	aspath_unintern(&attr.aspath);
+
+	if (heard->own.pi)
+		gvpn_injecteds_del(injecteds, heard);
+	gvpn_own_set(&heard->own, bgp, AFI_IP, SAFI_UNICAST, NULL,
+		     &heard->prefix, interned);
+	gvpn_injecteds_add(injecteds, heard);
+	bgp_attr_unintern(&interned);
+}
+
+struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi)
+{
+	struct gvpn_heard ref = {.own = {.pi = (struct bgp_path_info *)pi}};
+
+	return gvpn_injecteds_find(injecteds, &ref);
+}
+
+static bool covers_member(const struct prefix *p)
+{
+	struct gvpn_member *first, ref = {};
+
+	ref.gateway.len = IPV4_MAX_BYTELEN;
+	memcpy(ref.gateway.bytes, &p->u.prefix4, IPV4_MAX_BYTELEN);
+	first = gvpn_underlay_find_gteq(underlay, &ref);
+	return first && gvpn_prefix_covers(p, &first->gateway);
+}
+
+static bool covers_neighbor(const struct prefix *p, const struct bgp *bgp)
+{
+	struct listnode *node;
+	struct gv_addr addr;
+	struct peer *peer;
+
+	for (ALL_LIST_ELEMENTS_RO(bgp->peer, node, peer)) {
+		if (peer->afc[AFI_IP6][SAFI_MPLS_VPN] &&
+		    gvpn_addr_of_peer(peer, &addr) &&
+		    gvpn_prefix_covers(p, &addr))
+			return true;
+	}
+	return false;
+}
+
+static bool covers_underlay(const struct gvpn_heard *heard)
+{
+	const struct bgp *bgp = heard->group->bind->bgp;
+
+	if (bgp->inst_type != BGP_INSTANCE_TYPE_DEFAULT)
+		return false;
+	return gvpn_prefix_covers(&heard->prefix, &heard->group->gateway) ||
+	       covers_member(&heard->prefix) ||
+	       covers_neighbor(&heard->prefix, bgp);
+}
+
+const char *gvpn_heard_waits(const struct gvpn_heard *heard)
+{
+	const struct gvpn_member *member = heard->member;
+
+	if (!member->heard)
+		return "waiting for the member's own route";
+	if (!gv_addr_equal(&heard->gateway, &member->gateway))
+		return "waiting for the member's own route to name this gateway";
+	if (heard->gateway.len != IPV4_MAX_BYTELEN)
+		return "gateway is not IPv4";
+	if (!member->ready)
+		return member->reason[0] ? member->reason
+					 : "waiting for charon";
+	return NULL;
+}
+
+static void route_refresh(struct gvpn_heard *heard)
+{
+	bool covers = covers_underlay(heard);
+
+	if (covers && !heard->covers)
+		gvpn_drop(heard->group, heard->peer, GVPN_DROP_COVERS);
+	heard->covers = covers;
+
+	if (covers || gvpn_heard_waits(heard))
+		uninject(heard);
+	else
+		inject(heard);
+}
+
+static void dirty_run(struct event *t)
+{
+	struct gvpn_heard *heard;
+	unsigned int n;
+
+	for (n = 0; n < GVPN_BATCH; n++) {
+		heard = gvpn_dirty_pop(dirty);
+		if (!heard)
+			return;
+		heard->dirty = false;
+		route_refresh(heard);
+	}
+	event_add_event(gvpn.master, dirty_run, NULL, 0, &t_dirty);
+}
+
+/* The underlay has changed: looks again at the routes in its table that
+ * cover the address, or at those that were refused (addr NULL). */
+static void recheck_covers(const struct gv_addr *addr)
+{
+	struct gvpn_heard *heard;
+	struct gvpn_group *group;
+
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		if (!group->active ||
+		    group->bind->bgp->inst_type != BGP_INSTANCE_TYPE_DEFAULT)
+			continue;
+		frr_each (gvpn_group_heards, group->heards, heard) {
+			if (heard->drop || heard->kind != GV_KIND_ROUTES)
+				continue;
+			if (addr ? gvpn_prefix_covers(&heard->prefix, addr)
+				 : heard->covers)
+				heard_touch(heard);
+		}
+	}
+}
+
+/* Members ----------------------------------------------------------------- */
+
+static void member_lost(struct gvpn_member *member)
+{
+	char buf[GV_ADDR_STRLEN];
+
+	if (!member->heard)
+		return;
+
+	zlog_info("group-vpn: group %s (%u): member %u lost, gateway %s",
+		  member->group->name, member->group->id, member->id,
+		  gv_addr_print(&member->gateway, buf, sizeof(buf)));
+	gvpn_underlay_del(underlay, member);
+	gvpn_ctl_send_member_down(member);
+	member->heard = false;
+	member->ready = false;
+	member->reason[0] = '\0';
+	recheck_covers(NULL);
+}
+
+static void member_tell(struct gvpn_member *member)
+{
+	member->ready = false;
+	member->reason[0] = '\0';
+	gvpn_ctl_send_member(member);
+	member_touch(member);
+}
+
+static void member_heard(struct gvpn_member *member,
+			 const struct gvpn_heard *route)
+{
+	char buf[GV_ADDR_STRLEN];
+
+	if (member->heard && member->sender_id == route->sender_id &&
+	    gv_addr_equal(&member->gateway, &route->gateway))
+		return;
+
+	zlog_info("group-vpn: group %s (%u): member %u %s, gateway %s, Sender-ID %u",
+		  member->group->name, member->group->id, member->id,
+		  member->heard ? "changed" : "heard",
+		  gv_addr_print(&route->gateway, buf, sizeof(buf)),
+		  route->sender_id);
+	if (member->heard)
+		gvpn_underlay_del(underlay, member);
+	else
+		member->since = monotime(NULL);
+	member->heard = true;
+	member->sender_id = route->sender_id;
+	member->gateway = route->gateway;
+	gvpn_underlay_add(underlay, member);
+	recheck_covers(&member->gateway);
+	recheck_covers(NULL);
+	member_tell(member);
+}
+
+/* One of the member's own routes came, changed or went. */
+static void member_refresh(struct gvpn_member *member)
+{
+	const struct gvpn_heard *route =
+		gvpn_member_heards_const_first(member->member_routes);
+
+	if (route)
+		member_heard(member, route);
+	else
+		member_lost(member);
+	member_touch(member);
+}
+
+void gvpn_members_tell(struct gvpn_group *group)
+{
+	struct gvpn_member *member;
+
+	frr_each (gvpn_members, group->members, member) {
+		if (member->heard)
+			member_tell(member);
+	}
+}
+
+void gvpn_member_status(const struct gv_ctl_msg *msg)
+{
+	struct gvpn_group *group = gvpn_group_find(msg->group_id);
+	struct gvpn_member *member =
+		group ? gvpn_member_find(group, msg->member_id) : NULL;
+
+	/* An answer to an earlier PEER is of no use. */
+	if (!member || !member->heard || member->sender_id != msg->sender_id)
+		return;
+	if (member->ready == msg->ready &&
+	    strcmp(member->reason, msg->text) == 0)
+		return;
+
+	member->ready = msg->ready;
+	strlcpy(member->reason, msg->ready ? "" : msg->text,
+		sizeof(member->reason));
+	zlog_info("group-vpn: group %s (%u): member %u %s%s", group->name,
+		  group->id, member->id,
+		  member->ready ? "ready" : "not ready: ",
+		  member->ready ? "" : member->reason);
+	member_touch(member);
+}
+
+static bool member_key(struct gvpn_member *member)
+{
+	const struct gvpn_group *group = member->group;
+
+	if (!member->has_key)
+		member->has_key = gv_nlri_key(group->id, group->route_secret,
+					      member->id, group->route_epoch,
+					      member->key);
+	return member->has_key;
+}
+
+/* Judging ----------------------------------------------------------------- */
+
+static bool is_unicast_ipv4(const struct gv_prefix *p)
+{
+	if (p->family != 4)
+		return false;
+	/* 0.0.0.0/0 is a route like any other. */
+	return p->len == 0 ||
+	       (p->bytes[0] != 0 && p->bytes[0] != 127 && p->bytes[0] < 224);
+}
+
+static enum gvpn_drop judge_route(struct gvpn_group *group,
+				  const struct bgp_dest *dest,
+				  const struct gv_attr *a, struct prefix *prefix)
+{
+	const struct prefix *nlri = bgp_dest_get_prefix(dest);
+	struct gvpn_member *member;
+	struct gv_prefix opened;
+	bool is_open;
+
+	if (!a->sealed || nlri->prefixlen != IPV6_MAX_BITLEN)
+		return GVPN_DROP_PLAIN;
+
+	member = gvpn_member_get(group, a->member_id);
+	is_open = member_key(member) &&
+		  gv_open_prefix(member->key, nlri->u.prefix6.s6_addr, &opened);
+	gvpn_member_put(member);
+	if (!is_open)
+		return GVPN_DROP_SEAL;
+	if (!is_unicast_ipv4(&opened))
+		return GVPN_DROP_PREFIX;
+
+	memset(prefix, 0, sizeof(*prefix));
+	prefix->family = AF_INET;
+	prefix->prefixlen = opened.len;
+	memcpy(&prefix->u.prefix4, opened.bytes, IPV4_MAX_BYTELEN);
+	return GVPN_DROP_NONE;
+}
+
+static enum gvpn_drop judge_value(struct verdict *v, const struct bgp_dest *dest,
+				  const uint8_t *value, size_t len)
+{
+	const struct prefix *rd = gvpn_dest_rd(dest);
+	enum gv_attr_error error;
+	uint32_t rd_group;
+	uint16_t rd_member;
+	bool rd_is_ours = rd && gvpn_rd_read(rd, &rd_member, &rd_group);
+
+	error = gv_attr_decode(value, len, &v->a);
+	if (error != GV_ATTR_OK) {
+		v->group = rd_is_ours ? gvpn_group_find(rd_group) : NULL;
+		return (enum gvpn_drop)error;
+	}
+
+	v->group = gvpn_group_find(v->a.group_id);
+	if (!v->group || !v->group->active)
+		return GVPN_DROP_NONE;
+	if (!rd_is_ours || rd_group != v->a.group_id ||
+	    rd_member != v->a.member_id)
+		return GVPN_DROP_RD;
+	if (v->a.route_epoch != v->group->route_epoch)
+		return GVPN_DROP_ROUTE_EPOCH;
+	error = gv_attr_verify(value, len, v->group->mac_key);
+	if (error != GV_ATTR_OK)
+		return (enum gvpn_drop)error;
+	if (v->a.member_id == v->group->member_id)
+		return GVPN_DROP_OWN_ID;
+	return v->a.kind == GV_KIND_ROUTES
+		       ? judge_route(v->group, dest, &v->a, &v->prefix)
+		       : GVPN_DROP_NONE;
+}
+
+/* Our own route that came back to us. */
+static bool is_echo(const struct verdict *v)
+{
+	return v->drop == GVPN_DROP_OWN_ID &&
+	       v->a.sender_id == v->group->sender_id &&
+	       gv_addr_equal(&v->a.gateway, &v->group->gateway);
+}
+
+static bool is_known(const struct gvpn_heard *heard,
+		     const struct bgp_path_info *pi)
+{
+	return heard && heard->attr == pi->attr && heard->peer == pi->peer;
+}
+
+static void judge(struct verdict *v, const struct bgp_dest *dest,
+		  struct bgp_path_info *pi, const struct gvpn_heard *heard)
+{
+	const uint8_t *value;
+	size_t len;
+
+	memset(v, 0, sizeof(*v));
+	if (CHECK_FLAG(pi->flags, BGP_PATH_REMOVED | BGP_PATH_HISTORY) ||
+	    pi->peer == pi->peer->bgp->peer_self)
+		return;
+	if (is_known(heard, pi) && !heard->again) {
+		v->pi = pi;
+		v->known = true;
+		v->group = heard->group;
+		v->drop = heard->drop;
+		return;
+	}
+	value = gvpn_attr_value(pi->attr, &len);
+	if (!value)
+		return;
+
+	v->pi = pi;
+	v->drop = judge_value(v, dest, value, len);
+	if (v->group && (!v->group->active || is_echo(v)))
+		v->group = NULL;
+}
+
+static bool is_better(const struct verdict *a, const struct verdict *b)
+{
+	if (!a->group || !b->group)
+		return a->group;
+	if (!a->drop != !b->drop)
+		return !a->drop;
+	return CHECK_FLAG(a->pi->flags, BGP_PATH_SELECTED) &&
+	       !CHECK_FLAG(b->pi->flags, BGP_PATH_SELECTED);
+}
+
+/* Hearing ----------------------------------------------------------------- */
+
+static struct gvpn_heard *heard_find(struct bgp_dest *dest)
+{
+	struct gvpn_heard ref = {.dest = dest};
+
+	return gvpn_heards_find(gvpn.heards, &ref);
+}
+
+static struct gvpn_heard *heard_new(struct bgp_dest *dest)
+{
+	struct gvpn_heard *heard;
+
+	heard = XCALLOC(MTYPE_GROUPVPN_HEARD, sizeof(*heard));
+	heard->dest = bgp_dest_lock_node(dest);
+	gvpn_heards_add(gvpn.heards, heard);
+	return heard;
+}
+
+/* Takes back what follows from this route. */
+static void heard_detach(struct gvpn_heard *heard)
+{
+	struct gvpn_group *group = heard->group;
+	struct gvpn_member *member = heard->member;
+
+	gvpn_group_heards_del(group->heards, heard);
+	heard->group = NULL;
+	heard->member = NULL;
+	peer_unlock(heard->peer);
+	bgp_attr_unintern(&heard->attr);
+	if (heard->dirty)
+		gvpn_dirty_del(dirty, heard);
+	heard->dirty = false;
+	if (heard->drop)
+		return;
+
+	switch (heard->kind) {
+	case GV_KIND_DESCRIPTOR:
+		group->descriptors--;
+		if (group->descriptors == 0 && group->active) {
+			zlog_info("group-vpn: group %s (%u): descriptor lost",
+				  group->name, group->id);
+			gvpn_export_update(group->bind);
+		}
+		break;
+	case GV_KIND_MEMBER:
+		gvpn_member_heards_del(member->member_routes, heard);
+		member_refresh(member);
+		gvpn_member_put(member);
+		break;
+	case GV_KIND_ROUTES:
+		uninject(heard);
+		gvpn_member_heards_del(member->routes, heard);
+		gvpn_member_put(member);
+		break;
+	}
+}
+
+static void heard_free(struct gvpn_heard *heard)
+{
+	heard_detach(heard);
+	if (heard->rejected)
+		bgp_attr_unintern(&heard->rejected);
+	gvpn_heards_del(gvpn.heards, heard);
+	bgp_dest_unlock_node(heard->dest);
+	XFREE(MTYPE_GROUPVPN_HEARD, heard);
+}
+
+static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
+{
+	struct gvpn_group *group = v->group;
+
+	heard->group = group;
+	heard->drop = v->drop;
+	heard->peer = peer_lock(v->pi->peer);
+	heard->attr = bgp_attr_intern(v->pi->attr);
+	heard->kind = v->a.kind;
+	heard->sender_id = v->a.sender_id;
+	heard->gateway = v->a.gateway;
+	heard->covers = false;
+	gvpn_group_heards_add_tail(group->heards, heard);
+	if (heard->drop)
+		return;
+
+	switch (heard->kind) {
+	case GV_KIND_DESCRIPTOR:
+		group->descriptors++;
+		if (group->descriptors == 1) {
+			zlog_info("group-vpn: group %s (%u): descriptor heard from %s",
+				  group->name, group->id, heard->peer->host);
+			gvpn_export_update(group->bind);
+		}
+		break;
+	case GV_KIND_MEMBER:
+		heard->member = gvpn_member_get(group, v->a.member_id);
+		gvpn_member_heards_add_tail(heard->member->member_routes,
+					    heard);
+		member_refresh(heard->member);
+		break;
+	case GV_KIND_ROUTES:
+		heard->member = gvpn_member_get(group, v->a.member_id);
+		heard->prefix = v->prefix;
+		gvpn_member_heards_add_tail(heard->member->routes, heard);
+		heard_touch(heard);
+		break;
+	}
+}
+
+/* The same thing said again with other attributes need not be taken back. */
+static bool says_the_same(const struct gvpn_heard *heard,
+			  const struct verdict *v)
+{
+	if (heard->group != v->group || heard->drop || v->drop ||
+	    heard->kind != v->a.kind)
+		return false;
+	if (heard->kind == GV_KIND_DESCRIPTOR)
+		return true;
+	if (heard->member->id != v->a.member_id)
+		return false;
+	return heard->kind == GV_KIND_MEMBER ||
+	       prefix_same(&heard->prefix, &v->prefix);
+}
+
+static void heard_change(struct gvpn_heard *heard, const struct verdict *v)
+{
+	struct attr *before = heard->attr;
+
+	peer_unlock(heard->peer);
+	heard->peer = peer_lock(v->pi->peer);
+	heard->attr = bgp_attr_intern(v->pi->attr);
+	bgp_attr_unintern(&before);
+	heard->sender_id = v->a.sender_id;
+	heard->gateway = v->a.gateway;
+	if (heard->kind == GV_KIND_MEMBER)
+		member_refresh(heard->member);
+	else if (heard->kind == GV_KIND_ROUTES)
+		heard_touch(heard);
+}
+
+/* Counts a path that is dropped while a better one is in use. */
+static void heard_reject(struct gvpn_heard *heard, const struct verdict *v)
+{
+	if (heard->rejected == v->pi->attr)
+		return;
+	gvpn_drop(v->group, v->pi->peer, v->drop);
+	if (heard->rejected)
+		bgp_attr_unintern(&heard->rejected);
+	heard->rejected = bgp_attr_intern(v->pi->attr);
+}
+
+static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
+		      const struct verdict *v)
+{
+	if (v->drop && !(is_known(*heard, v->pi) && (*heard)->drop == v->drop))
+		gvpn_drop(v->group, v->pi->peer, v->drop);
+
+	if (*heard && says_the_same(*heard, v)) {
+		heard_change(*heard, v);
+	} else {
+		if (*heard)
+			heard_detach(*heard);
+		else
+			*heard = heard_new(dest);
+		heard_attach(*heard, v);
+	}
+	(*heard)->again = false;
+}
+
+void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest)
+{
+	struct gvpn_heard *heard = heard_find(dest);
+	struct verdict best = {}, dropped = {}, v;
+	struct bgp_path_info *pi;
+
+	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
+		judge(&v, dest, pi, heard);
+		if (is_better(&v, &best))
+			best = v;
+		if (v.group && v.drop)
+			dropped = v;
+	}
+
+	if (!best.group) {
+		if (heard)
+			heard_free(heard);
+		return;
+	}
+	if (!best.known)
+		heard_set(dest, &heard, &best);
+	if (dropped.group && !best.drop)
+		heard_reject(heard, &dropped);
+}
+
+static void walk_run(struct event *t)
+{
+	struct bgp_dest *dest;
+	unsigned int n;
+
+	for (n = 0; n < GVPN_BATCH; n++) {
+		dest = gvpn_walk_next(&walk);
+		if (dest) {
+			gvpn_heard_dest(walk.bgp, dest);
+		} else if (walk_again) {
+			walk_again = false;
+		} else {
+			return;
+		}
+	}
+	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+}
+
+void gvpn_heard_walk(struct gvpn_group *group)
+{
+	struct gvpn_member *member;
+	struct gvpn_heard *heard;
+
+	frr_each (gvpn_group_heards, group->heards, heard)
+		heard->again = true;
+	frr_each (gvpn_members, group->members, member)
+		member->has_key = false;
+
+	if (t_walk) {
+		walk_again = true;
+		return;
+	}
+	walk.bgp = bgp_get_default();
+	if (walk.bgp)
+		event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+}
+
+void gvpn_heard_flush(struct gvpn_group *group)
+{
+	struct gvpn_heard *heard;
+
+	while ((heard = gvpn_group_heards_first(group->heards)))
+		heard_free(heard);
+}
+
+void gvpn_heard_forget_injected(struct gvpn_group *group)
+{
+	struct gvpn_heard *heard;
+
+	frr_each (gvpn_group_heards, group->heards, heard) {
+		if (!heard->own.pi)
+			continue;
+		gvpn_injecteds_del(injecteds, heard);
+		gvpn_own_forget(&heard->own);
+	}
+}
+
+void gvpn_heard_forget_vpn(void)
+{
+	struct gvpn_group *group;
+
+	gvpn_walk_stop(&walk);
+	walk_again = false;
+	event_cancel(&t_walk);
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		group->active = false;
+		gvpn_heard_flush(group);
+	}
+}
+
+void gvpn_route_init(void)
+{
+	gvpn_heards_init(gvpn.heards);
+	gvpn_injecteds_init(injecteds);
+	gvpn_dirty_init(dirty);
+	gvpn_underlay_init(underlay);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The routing function of an S/R device: what is announced, accepted and
+ * reflected for the groups whose key server charon is.
+ *
+ * The S/R holds no group secret and cannot verify a MAC.  What it can do is
+ * hold every path against the registration table: the neighbour is the
+ * gateway that registered, and group, member-ID, Sender-ID, gateway and RD
+ * are those of its registration.  Paths without the group attribute are none
+ * of its business.
+ *
+ * A changed registration makes the S/R go through its VPN tables once, taking
+ * out what is not allowed any more, and ask the neighbour for what may be
+ * allowed now (route refresh, RFC 2918).
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+static struct gvpn_walk walk;
+static bool walk_again;
+static struct event *t_walk;
+
+enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
+			      const struct bgp_dest *dest,
+			      struct gvpn_group **group)
+{
+	const struct prefix *rd = dest ? gvpn_dest_rd(dest) : NULL;
+	const uint8_t *value;
+	struct gvpn_reg *reg;
+	struct gv_addr from;
+	uint32_t rd_group = 0;
+	uint16_t rd_member = 0;
+	enum gv_attr_error error;
+	struct gv_attr a;
+	size_t len;
+
+	*group = NULL;
+	value = gvpn_attr_value(attr, &len);
+	if (!value)
+		return GVPN_DROP_NONE;
+
+	if (rd && gvpn_rd_read(rd, &rd_member, &rd_group))
+		*group = gvpn_group_find(rd_group);
+	error = gv_attr_decode(value, len, &a);
+	if (error != GV_ATTR_OK)
+		return (enum gvpn_drop)error;
+
+	*group = gvpn_group_find(a.group_id);
+	if (!*group)
+		return GVPN_DROP_UNKNOWN_GROUP;
+	if ((*group)->role == GV_ROLE_MEMBER)
+		return GVPN_DROP_NONE; /* a member judges for itself */
+	if (a.kind == GV_KIND_DESCRIPTOR)
+		return GVPN_DROP_KIND;
+	if (rd && (rd_group != a.group_id || rd_member != a.member_id))
+		return GVPN_DROP_RD;
+
+	reg = gvpn_reg_find(a.group_id, a.member_id);
+	if (!reg)
+		return GVPN_DROP_NOT_REGISTERED;
+	if (!gvpn_addr_of_peer(peer, &from) ||
+	    !gv_addr_equal(&from, &reg->gateway) ||
+	    !gv_addr_equal(&a.gateway, &reg->gateway))
+		return GVPN_DROP_GATEWAY;
+	if (a.sender_id != reg->sender_id)
+		return GVPN_DROP_SENDER;
+	return GVPN_DROP_NONE;
+}
+
+bool gvpn_rr_reflects(const struct attr *attr, const uint32_t *group_ids,
+		      size_t n)
+{
+	struct gvpn_group *group;
+	const uint8_t *value;
+	struct gv_attr a;
+	size_t len, i;
+
+	value = gvpn_attr_value(attr, &len);
+	if (!value)
+		return true;
+	if (gv_attr_decode(value, len, &a) != GV_ATTR_OK)
+		return !gvpn.reflector;
+
+	group = gvpn_group_find(a.group_id);
+	if (!group)
+		return !gvpn.reflector;
+	if (group->role == GV_ROLE_MEMBER)
+		return a.member_id == group->member_id;
+	for (i = 0; i < n; i++) {
+		if (group_ids[i] == a.group_id)
+			return true;
+	}
+	return false;
+}
+
+bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len)
+{
+	enum gv_attr_error error;
+	struct gv_attr a;
+
+	error = gv_attr_decode(value, len, &a);
+	if (error == GV_ATTR_OK && a.kind == GV_KIND_DESCRIPTOR &&
+	    a.group_id == group_id)
+		return true;
+
+	zlog_err("group-vpn: group %u: charon's descriptor is not announced: %s",
+		 group_id,
+		 error == GV_ATTR_OK ? "it is something else's"
+				     : gv_attr_error_text(error));
+	return false;
+}
+
+void gvpn_rr_descriptor(struct gvpn_group *group)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct prefix_rd rd;
+	struct attr *attr;
+
+	if (!gvpn.reflector || !bgp || !group->descriptor) {
+		gvpn_own_unset(&group->own);
+		return;
+	}
+
+	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
+	attr = gvpn_attr_make(bgp, group->id, &group->gateway,
+			      group->descriptor, group->descriptor_len);
+	gvpn_own_set(&group->own, bgp, AFI_IP6, SAFI_MPLS_VPN, &rd,
+		     &gvpn_descriptor_nlri, attr);
+	bgp_attr_unintern(&attr);
+}
+
+static void police_dest(struct bgp_dest *dest, afi_t afi)
+{
+	struct bgp_path_info *pi, *next;
+	struct gvpn_group *group;
+
+	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = next) {
+		next = pi->next;
+		if (CHECK_FLAG(pi->flags, BGP_PATH_REMOVED) ||
+		    pi->peer == pi->peer->bgp->peer_self)
+			continue;
+		if (gvpn_rr_police(pi->peer, pi->attr, dest, &group) !=
+		    GVPN_DROP_NONE)
+			bgp_rib_remove(dest, pi, pi->peer, afi, SAFI_MPLS_VPN);
+	}
+}
+
+static void walk_run(struct event *t)
+{
+	struct bgp_dest *dest;
+	unsigned int n;
+
+	for (n = 0; n < GVPN_BATCH; n++) {
+		dest = gvpn_walk_next(&walk);
+		if (dest) {
+			police_dest(dest, walk.afi);
+		} else if (walk.afi == AFI_IP6) {
+			walk.afi = AFI_IP;
+		} else if (walk_again) {
+			walk_again = false;
+			walk.afi = AFI_IP6;
+		} else {
+			return;
+		}
+	}
+	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+}
+
+static void walk_start(struct bgp *bgp)
+{
+	if (t_walk) {
+		walk_again = true;
+		return;
+	}
+	walk.bgp = bgp;
+	walk.afi = AFI_IP6;
+	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+}
+
+void gvpn_rr_forget_bgp(void)
+{
+	struct gvpn_group *group;
+
+	gvpn_walk_stop(&walk);
+	walk_again = false;
+	event_cancel(&t_walk);
+	frr_each (gvpn_groups, gvpn.groups, group)
+		gvpn_own_forget(&group->own);
+}
+
+struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway)
+{
+	struct bgp *bgp = bgp_get_default();
+	union sockunion su = {};
+
+	if (!bgp)
+		return NULL;
+	if (gateway->len == IPV4_MAX_BYTELEN) {
+		su.sin.sin_family = AF_INET;
+		memcpy(&su.sin.sin_addr, gateway->bytes, gateway->len);
+	} else {
+		su.sin6.sin6_family = AF_INET6;
+		memcpy(&su.sin6.sin6_addr, gateway->bytes, gateway->len);
+	}
+	return peer_lookup(bgp, &su);
+}
+
+void gvpn_rr_gateway_changed(const struct gv_addr *gateway)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct peer *peer;
+
+	if (!gvpn.reflector || !bgp)
+		return;
+
+	walk_start(bgp);
+	peer = gvpn_rr_neighbor(gateway);
+	if (!peer)
+		return;
+	gvpn_drop_forget(peer);
+	gvpn_policy_apply_peer(peer);
+	peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
+	peer_clear_soft(peer, AFI_IP, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
+}
