@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads groups {} of swanctl.conf, which swanctl itself ignores.
+ *
+ * Strict: an unknown option, an option of the other role, a value that is not
+ * entirely of the expected form are errors, each told in one message. The
+ * options are a table; adding one means adding a line and its parser.
+ */
+
+#define _GNU_SOURCE
+#include "groupvpn_config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <crypto/crypters/crypter.h>
+#include <utils/identification.h>
+
+/* the group device's default name is this, followed by the group's */
+#define DEVICE_PREFIX "gv-"
+
+#define DEFAULT_LIFETIME 3600
+#define DEFAULT_ATD 10
+#define DEFAULT_DTD 20
+#define DEFAULT_REPLAY_WINDOW 128
+
+typedef struct private_groupvpn_config_t private_groupvpn_config_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_config_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_config_t public;
+
+	/**
+	 * Path of swanctl.conf
+	 */
+	char *file;
+
+	/**
+	 * Valid groups, as groupvpn_group_t
+	 */
+	linked_list_t *groups;
+};
+
+/*
+ * See header
+ */
+groupvpn_group_t *groupvpn_group_get_ref(groupvpn_group_t *this)
+{
+	ref_get(&this->ref);
+	return this;
+}
+
+/*
+ * See header
+ */
+void groupvpn_group_destroy(groupvpn_group_t *this)
+{
+	if (this && ref_put(&this->ref))
+	{
+		this->members->destroy_offset(this->members,
+									  offsetof(identification_t, destroy));
+		this->gcks->destroy_function(this->gcks, free);
+		DESTROY_IF(this->address);
+		free(this->vrf);
+		free(this->device);
+		free(this->name);
+		free(this);
+	}
+}
+
+/**
+ * Compare two GCKS names
+ */
+static bool gcks_equals(char *a, char *b)
+{
+	return streq(a, b);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
+{
+	return streq(this->name, other->name) &&
+		   this->id == other->id &&
+		   this->role == other->role &&
+		   this->members->equals_offset(this->members, other->members,
+										offsetof(identification_t, equals)) &&
+		   this->credential == other->credential &&
+		   this->esp.encr == other->esp.encr &&
+		   this->esp.key_bits == other->esp.key_bits &&
+		   this->lifetime == other->lifetime &&
+		   this->atd == other->atd &&
+		   this->dtd == other->dtd &&
+		   this->replay_window == other->replay_window &&
+		   (this->address == other->address ||
+			(this->address && other->address &&
+			 this->address->ip_equals(this->address, other->address))) &&
+		   this->gcks->equals_function(this->gcks, other->gcks,
+									   (void*)gcks_equals) &&
+		   streq(this->vrf, other->vrf) &&
+		   streq(this->device, other->device);
+}
+
+/**
+ * Parse a decimal number that must be all of the string
+ */
+static bool parse_number(char *value, uint64_t min, uint64_t max, uint64_t *out)
+{
+	unsigned long long number;
+	char *end;
+
+	if (!isdigit((u_char)*value))
+	{
+		return FALSE;
+	}
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (errno || *end || number < min || number > max)
+	{
+		return FALSE;
+	}
+	*out = number;
+	return TRUE;
+}
+
+/**
+ * Parse a time: a number with an optional unit s, m, h or d
+ */
+static bool parse_time(char *value, uint64_t min, uint64_t max, uint32_t *out)
+{
+	static const struct {
+		char unit;
+		u_int seconds;
+	} units[] = {
+		{ 's', 1 },
+		{ 'm', 60 },
+		{ 'h', 60 * 60 },
+		{ 'd', 24 * 60 * 60 },
+	};
+	char digits[16];
+	size_t len = strlen(value);
+	u_int i, factor = 1;
+	uint64_t number;
+
+	if (!len || len >= sizeof(digits))
+	{
+		return FALSE;
+	}
+	for (i = 0; i < countof(units); i++)
+	{
+		if (value[len - 1] == units[i].unit)
+		{
+			factor = units[i].seconds;
+			len--;
+			break;
+		}
+	}
+	memcpy(digits, value, len);
+	digits[len] = '\0';
+	if (!parse_number(digits, 0, UINT32_MAX, &number))
+	{
+		return FALSE;
+	}
+	number *= factor;
+	if (number < min || number > max)
+	{
+		return FALSE;
+	}
+	*out = number;
+	return TRUE;
+}
+
+static bool parse_id(groupvpn_group_t *group, char *value)
+{
+	uint64_t id;
+
+	if (!parse_number(value, 1, UINT32_MAX, &id))
+	{
+		return FALSE;
+	}
+	group->id = id;
+	return TRUE;
+}
+
+static bool parse_role(groupvpn_group_t *group, char *value)
+{
+	if (streq(value, "member"))
+	{
+		group->role = GV_ROLE_MEMBER;
+	}
+	else if (streq(value, "gcks"))
+	{
+		group->role = GV_ROLE_GCKS;
+	}
+	return group->role != 0;
+}
+
+static bool parse_members(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	char *token;
+
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (enumerator->enumerate(enumerator, &token))
+	{
+		if (*token)
+		{
+			group->members->insert_last(group->members,
+								identification_create_from_string(token));
+		}
+	}
+	enumerator->destroy(enumerator);
+	return TRUE;
+}
+
+static bool parse_credential(groupvpn_group_t *group, char *value)
+{
+	static const char *names[] = {
+		[GROUPVPN_CREDENTIAL_ANY] = "any",
+		[GROUPVPN_CREDENTIAL_PSK] = "psk",
+		[GROUPVPN_CREDENTIAL_PUBKEY] = "pubkey",
+	};
+	u_int i;
+
+	for (i = 0; i < countof(names); i++)
+	{
+		if (streq(value, names[i]))
+		{
+			group->credential = i;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+static bool parse_esp_proposal(groupvpn_group_t *group, char *value)
+{
+	static const struct {
+		char *name;
+		struct gv_esp_proposal esp;
+	} proposals[] = {
+		{ "aes256gcm16", { ENCR_AES_GCM_ICV16, 256, 0, TRUE } },
+		{ "aes128gcm16", { ENCR_AES_GCM_ICV16, 128, 0, TRUE } },
+		{ "chacha20poly1305", { ENCR_CHACHA20_POLY1305, 0, 0, TRUE } },
+	};
+	u_int i;
+
+	for (i = 0; i < countof(proposals); i++)
+	{
+		if (streq(value, proposals[i].name))
+		{
+			group->esp = proposals[i].esp;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+static bool parse_sa_mode(groupvpn_group_t *group, char *value)
+{
+	return streq(value, "derived");
+}
+
+static bool parse_lifetime(groupvpn_group_t *group, char *value)
+{
+	return parse_time(value, 10, 30 * 24 * 60 * 60, &group->lifetime);
+}
+
+static bool parse_atd(groupvpn_group_t *group, char *value)
+{
+	return parse_time(value, 1, 600, &group->atd);
+}
+
+static bool parse_dtd(groupvpn_group_t *group, char *value)
+{
+	return parse_time(value, 1, 1200, &group->dtd);
+}
+
+static bool parse_replay_window(groupvpn_group_t *group, char *value)
+{
+	uint64_t window;
+
+	if (!parse_number(value, 32, 4096, &window) || (window & (window - 1)))
+	{
+		return FALSE;
+	}
+	group->replay_window = window;
+	return TRUE;
+}
+
+static bool parse_address(groupvpn_group_t *group, char *value)
+{
+	struct gv_addr addr;
+
+	if (!gv_addr_parse(value, &addr) || addr.len != 4)
+	{
+		return FALSE;
+	}
+	group->address = host_create_from_string(value, 0);
+	return group->address != NULL;
+}
+
+static bool parse_gcks(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	char *token;
+
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (enumerator->enumerate(enumerator, &token))
+	{
+		if (*token)
+		{
+			group->gcks->insert_last(group->gcks, strdup(token));
+		}
+	}
+	enumerator->destroy(enumerator);
+	return group->gcks->get_count(group->gcks) > 0;
+}
+
+static bool parse_vrf(groupvpn_group_t *group, char *value)
+{
+	group->vrf = strdup(value);
+	return gv_name_valid(value, GV_IFNAME_MAX);
+}
+
+static bool parse_device(groupvpn_group_t *group, char *value)
+{
+	group->device = strdup(value);
+	return gv_name_valid(value, GV_IFNAME_MAX);
+}
+
+/**
+ * All options of a group
+ */
+static const struct {
+	/** name of the option */
+	char *name;
+	/** role that has it, 0 for both */
+	enum gv_role role;
+	/** it has no default */
+	bool required;
+	/** stores the value, FALSE if it is not valid */
+	bool (*parse)(groupvpn_group_t *group, char *value);
+	/** completes "must be", in an error message */
+	char *expected;
+} options[] = {
+	{ "id", 0, TRUE, parse_id,
+		"a number from 1 to 4294967295" },
+	{ "role", 0, TRUE, parse_role,
+		"\"member\" or \"gcks\"" },
+	{ "members", GV_ROLE_GCKS, FALSE, parse_members,
+		"identities, separated by commas" },
+	{ "credential", GV_ROLE_GCKS, FALSE, parse_credential,
+		"\"any\", \"psk\" or \"pubkey\"" },
+	{ "esp_proposal", GV_ROLE_GCKS, FALSE, parse_esp_proposal,
+		"\"aes256gcm16\", \"aes128gcm16\" or \"chacha20poly1305\"" },
+	{ "sa_mode", GV_ROLE_GCKS, FALSE, parse_sa_mode,
+		"\"derived\"; \"shared\" is not available" },
+	{ "lifetime", GV_ROLE_GCKS, FALSE, parse_lifetime,
+		"a time from 10s to 30d, such as 3600s or 1h" },
+	{ "atd", GV_ROLE_GCKS, FALSE, parse_atd,
+		"a time from 1s to 10m" },
+	{ "dtd", GV_ROLE_GCKS, FALSE, parse_dtd,
+		"a time from 1s to 20m" },
+	{ "replay_window", GV_ROLE_GCKS, FALSE, parse_replay_window,
+		"a power of two from 32 to 4096" },
+	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
+		"an IPv4 address of this host" },
+	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
+		"names of connections, separated by commas" },
+	{ "vrf", GV_ROLE_MEMBER, FALSE, parse_vrf,
+		"the name of a VRF device, 1 to 15 characters" },
+	{ "device", GV_ROLE_MEMBER, FALSE, parse_device,
+		"the name of an interface, 1 to 15 characters of A-Z a-z 0-9 _ . -" },
+};
+
+/**
+ * Log an error in a group; always FALSE
+ */
+static bool complain(private_groupvpn_config_t *this, char *name, char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	DBG1(DBG_CFG, "groupvpn: %s: group '%s': %s", this->file, name, text);
+	return FALSE;
+}
+
+/**
+ * Parse one option. The role may be unknown when that is itself in error.
+ */
+static bool parse_option(private_groupvpn_config_t *this,
+						 groupvpn_group_t *group, char *key, char *value)
+{
+	u_int i;
+
+	for (i = 0; i < countof(options); i++)
+	{
+		if (!streq(key, options[i].name))
+		{
+			continue;
+		}
+		if (options[i].role && group->role && options[i].role != group->role)
+		{
+			return complain(this, group->name, "option '%s' is for role = %s, "
+							"this group has role = %s", key,
+							options[i].role == GV_ROLE_GCKS ? "gcks" : "member",
+							group->role == GV_ROLE_GCKS ? "gcks" : "member");
+		}
+		if (!options[i].parse(group, value))
+		{
+			return complain(this, group->name, "%s = \"%s\": must be %s",
+							key, value, options[i].expected);
+		}
+		return TRUE;
+	}
+	return complain(this, group->name, "unknown option '%s' (value \"%s\")",
+					key, value);
+}
+
+/**
+ * Whether all options without a default are there
+ */
+static bool check_required(private_groupvpn_config_t *this,
+						   settings_t *settings, groupvpn_group_t *group)
+{
+	bool ok = TRUE;
+	u_int i;
+
+	for (i = 0; i < countof(options); i++)
+	{
+		if (options[i].required &&
+			(!options[i].role || options[i].role == group->role) &&
+			!settings->get_str(settings, "groups.%s.%s", NULL, group->name,
+							   options[i].name))
+		{
+			ok = complain(this, group->name, "option '%s' is missing: must be "
+						  "%s", options[i].name, options[i].expected);
+		}
+	}
+	return ok;
+}
+
+/**
+ * Whether the configuration of a GCKS fits together
+ */
+static bool check_gcks(private_groupvpn_config_t *this, groupvpn_group_t *group)
+{
+	if (group->dtd <= group->atd)
+	{
+		return complain(this, group->name, "dtd = %us: must be longer than "
+						"atd = %us", group->dtd, group->atd);
+	}
+	if (group->lifetime < 2 * group->dtd)
+	{
+		return complain(this, group->name, "lifetime = %us: must be at least "
+						"twice dtd = %us", group->lifetime, group->dtd);
+	}
+	if (!group->members->get_count(group->members))
+	{
+		DBG1(DBG_CFG, "groupvpn: %s: group '%s': 'members' is empty, nobody "
+			 "may join", this->file, group->name);
+	}
+	return TRUE;
+}
+
+/**
+ * Whether the configuration of a member fits together, and its defaults
+ */
+static bool check_member(private_groupvpn_config_t *this,
+						 groupvpn_group_t *group)
+{
+	bool ok = TRUE;
+
+	if (!group->device &&
+		asprintf(&group->device, DEVICE_PREFIX "%s", group->name) != -1 &&
+		!gv_name_valid(group->device, GV_IFNAME_MAX))
+	{
+		ok = complain(this, group->name, "the default device name \"%s\" has "
+					  "%zu characters, at most %d are possible: set 'device'",
+					  group->device, strlen(group->device), GV_IFNAME_MAX);
+	}
+	if (group->vrf && streq(group->vrf, group->device))
+	{
+		ok = complain(this, group->name, "device = \"%s\": must not be the "
+					  "name of the VRF", group->device);
+	}
+	return ok;
+}
+
+/**
+ * Parse one section; NULL if there is any error in it
+ */
+static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
+									 settings_t *settings, char *name)
+{
+	groupvpn_group_t *group;
+	enumerator_t *enumerator;
+	char *key, *value;
+	bool ok = TRUE;
+
+	INIT(group,
+		.name = strdup(name),
+		.members = linked_list_create(),
+		.esp = { ENCR_AES_GCM_ICV16, 256, 0, TRUE },
+		.lifetime = DEFAULT_LIFETIME,
+		.atd = DEFAULT_ATD,
+		.dtd = DEFAULT_DTD,
+		.replay_window = DEFAULT_REPLAY_WINDOW,
+		.gcks = linked_list_create(),
+		.ref = 1,
+	);
+	if (!gv_name_valid(name, GV_NAME_MAX))
+	{
+		ok = complain(this, name, "a group's name must have 1 to %d characters "
+					  "of A-Z a-z 0-9 _ . - and not begin with . or -",
+					  GV_NAME_MAX);
+	}
+	/* needed to judge the other options, an error is told below */
+	parse_role(group, settings->get_str(settings, "groups.%s.role", "", name));
+	enumerator = settings->create_key_value_enumerator(settings, "groups.%s",
+													   name);
+	while (enumerator->enumerate(enumerator, &key, &value))
+	{
+		ok &= parse_option(this, group, key, value);
+	}
+	enumerator->destroy(enumerator);
+	enumerator = settings->create_section_enumerator(settings, "groups.%s",
+													 name);
+	while (enumerator->enumerate(enumerator, &key))
+	{
+		ok = complain(this, name, "unknown section '%s'", key);
+	}
+	enumerator->destroy(enumerator);
+
+	ok &= check_required(this, settings, group);
+	switch (group->role)
+	{
+		case GV_ROLE_GCKS:
+			ok &= check_gcks(this, group);
+			break;
+		case GV_ROLE_MEMBER:
+			ok &= check_member(this, group);
+			break;
+	}
+	if (!ok)
+	{
+		groupvpn_group_destroy(group);
+		return NULL;
+	}
+	return group;
+}
+
+/**
+ * Whether a group can live beside those already accepted
+ */
+static bool check_others(private_groupvpn_config_t *this, linked_list_t *groups,
+						 groupvpn_group_t *group)
+{
+	enumerator_t *enumerator;
+	groupvpn_group_t *other;
+	bool ok = TRUE;
+
+	enumerator = groups->create_enumerator(groups);
+	while (enumerator->enumerate(enumerator, &other))
+	{
+		if (other->id == group->id)
+		{
+			ok = complain(this, group->name, "id = %u: is the id of group "
+						  "'%s', must be unique", group->id, other->name);
+		}
+		if (group->device && streq(other->device, group->device))
+		{
+			ok = complain(this, group->name, "device = \"%s\": is the device "
+						  "of group '%s', must be unique", group->device,
+						  other->name);
+		}
+	}
+	enumerator->destroy(enumerator);
+	return ok;
+}
+
+/**
+ * Find a group by name
+ */
+static groupvpn_group_t *find_group(private_groupvpn_config_t *this, char *name)
+{
+	enumerator_t *enumerator;
+	groupvpn_group_t *group, *found = NULL;
+
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (streq(group->name, name))
+		{
+			found = group;
+			break;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/**
+ * Open the file; NULL, and the reason logged, if that is not possible
+ */
+static settings_t *open_settings(private_groupvpn_config_t *this)
+{
+	settings_t *settings;
+
+	if (access(this->file, R_OK) == -1)
+	{
+		DBG1(DBG_CFG, "groupvpn: can not read %s: %s%s", this->file,
+			 strerror(errno), errno == EACCES ? " (file permissions, or the "
+			 "AppArmor profile of charon)" : "");
+		return NULL;
+	}
+	settings = settings_create(NULL);
+	if (!settings->load_files(settings, this->file, FALSE))
+	{	/* the parser logged file and line */
+		DBG1(DBG_CFG, "groupvpn: %s is not valid, no group is read from it",
+			 this->file);
+		settings->destroy(settings);
+		return NULL;
+	}
+	return settings;
+}
+
+METHOD(groupvpn_config_t, load, bool,
+	private_groupvpn_config_t *this)
+{
+	settings_t *settings;
+	linked_list_t *groups;
+	enumerator_t *enumerator;
+	groupvpn_group_t *group, *old;
+	char *name;
+
+	settings = open_settings(this);
+	if (!settings)
+	{
+		return FALSE;
+	}
+	groups = linked_list_create();
+	enumerator = settings->create_section_enumerator(settings, "groups");
+	while (enumerator->enumerate(enumerator, &name))
+	{
+		group = parse_group(this, settings, name);
+		if (group && !check_others(this, groups, group))
+		{
+			groupvpn_group_destroy(group);
+			group = NULL;
+		}
+		old = find_group(this, name);
+		if (!group && old && check_others(this, groups, old))
+		{
+			DBG1(DBG_CFG, "groupvpn: group '%s' keeps its previous "
+				 "configuration", name);
+			group = groupvpn_group_get_ref(old);
+		}
+		else if (!group)
+		{
+			DBG1(DBG_CFG, "groupvpn: group '%s' is not loaded", name);
+			continue;
+		}
+		groups->insert_last(groups, group);
+	}
+	enumerator->destroy(enumerator);
+	/* the file holds IKE secrets, too */
+	settings->destroy_clear(settings);
+
+	this->groups->destroy_function(this->groups, (void*)groupvpn_group_destroy);
+	this->groups = groups;
+	return TRUE;
+}
+
+METHOD(groupvpn_config_t, create_enumerator, enumerator_t*,
+	private_groupvpn_config_t *this)
+{
+	return this->groups->create_enumerator(this->groups);
+}
+
+METHOD(groupvpn_config_t, destroy, void,
+	private_groupvpn_config_t *this)
+{
+	this->groups->destroy_function(this->groups, (void*)groupvpn_group_destroy);
+	free(this->file);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_config_t *groupvpn_config_create(char *file)
+{
+	private_groupvpn_config_t *this;
+
+	INIT(this,
+		.public = {
+			.load = _load,
+			.create_enumerator = _create_enumerator,
+			.destroy = _destroy,
+		},
+		.file = strdup(file),
+		.groups = linked_list_create(),
+	);
+	return &this->public;
+}

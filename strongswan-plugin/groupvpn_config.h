@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * The groups of this host, from the groups {} section of swanctl.conf.
+ *
+ * @defgroup groupvpn_config groupvpn_config
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_CONFIG_H_
+#define GROUPVPN_CONFIG_H_
+
+#include <library.h>
+#include <collections/linked_list.h>
+#include <networking/host.h>
+
+#include <control.h>
+#include <gikev2.h>
+
+typedef struct groupvpn_config_t groupvpn_config_t;
+typedef struct groupvpn_group_t groupvpn_group_t;
+typedef enum groupvpn_credential_t groupvpn_credential_t;
+
+/**
+ * Credential that an identity must have been authenticated with.
+ */
+enum groupvpn_credential_t {
+	GROUPVPN_CREDENTIAL_ANY,
+	GROUPVPN_CREDENTIAL_PSK,
+	GROUPVPN_CREDENTIAL_PUBKEY,
+};
+
+/**
+ * Configuration of one group. Not changed once it is complete; reference
+ * counted.
+ */
+struct groupvpn_group_t {
+
+	/** name of the section */
+	char *name;
+
+	/** group-ID, not 0 */
+	uint32_t id;
+
+	/** what this host is to the group */
+	enum gv_role role;
+
+	/* role = gcks */
+
+	/** identity patterns of those who may join, as identification_t */
+	linked_list_t *members;
+
+	/** how they have to be authenticated */
+	groupvpn_credential_t credential;
+
+	/** cipher of the data SAs */
+	struct gv_esp_proposal esp;
+
+	/** lifetime of an epoch of data SAs, in seconds */
+	uint32_t lifetime;
+
+	/** activation and deactivation time delay, in seconds */
+	uint32_t atd;
+	uint32_t dtd;
+
+	/** packets, a power of two */
+	uint32_t replay_window;
+
+	/** the address members reach this GCKS at, NULL to find it out */
+	host_t *address;
+
+	/* role = member */
+
+	/** connections to GCKSs in order of preference, as char* */
+	linked_list_t *gcks;
+
+	/** VRF device, NULL for the default table */
+	char *vrf;
+
+	/** name of the group device */
+	char *device;
+
+	/** references to this object */
+	refcount_t ref;
+};
+
+/**
+ * Get another reference to a group's configuration.
+ */
+groupvpn_group_t *groupvpn_group_get_ref(groupvpn_group_t *this);
+
+/**
+ * Release a reference.
+ */
+void groupvpn_group_destroy(groupvpn_group_t *this);
+
+/**
+ * Compare all that is configured.
+ */
+bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other);
+
+/**
+ * Reader of the configuration, keeps the set of valid groups.
+ */
+struct groupvpn_config_t {
+
+	/**
+	 * Read the file (again).
+	 *
+	 * Every error is logged with file, group, option and value. A group with
+	 * an error is left out; if it was valid before, it keeps its previous
+	 * configuration. If the file can not be read at all, nothing changes.
+	 *
+	 * @return			FALSE if the file could not be read
+	 */
+	bool (*load)(groupvpn_config_t *this);
+
+	/**
+	 * Enumerate the valid groups.
+	 *
+	 * Not to be called while load() runs.
+	 *
+	 * @return			enumerator over groupvpn_group_t*
+	 */
+	enumerator_t *(*create_enumerator)(groupvpn_config_t *this);
+
+	/**
+	 * Destroy a groupvpn_config_t.
+	 */
+	void (*destroy)(groupvpn_config_t *this);
+};
+
+/**
+ * Create a groupvpn_config_t without any group.
+ *
+ * @param file			path of swanctl.conf
+ */
+groupvpn_config_t *groupvpn_config_create(char *file);
+
+#endif /** GROUPVPN_CONFIG_H_ @}*/

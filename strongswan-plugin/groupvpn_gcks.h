@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Group controller and key server: the groups of this host with role = gcks.
+ *
+ * @defgroup groupvpn_gcks groupvpn_gcks
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_GCKS_H_
+#define GROUPVPN_GCKS_H_
+
+#include "groupvpn_config.h"
+#include "groupvpn_control.h"
+#include "groupvpn_policy.h"
+
+#include <bus/listeners/listener.h>
+
+typedef struct groupvpn_gcks_t groupvpn_gcks_t;
+
+/**
+ * The GCKS role.
+ */
+struct groupvpn_gcks_t {
+
+	/**
+	 * Answers registrations, follows IKE_SAs
+	 */
+	listener_t listener;
+
+	/**
+	 * Tells bgpd of groups and registrations
+	 */
+	groupvpn_control_handler_t handler;
+
+	/**
+	 * Start, change and stop groups as configured.
+	 */
+	void (*configure)(groupvpn_gcks_t *this, groupvpn_config_t *config);
+
+	/**
+	 * Destroy a groupvpn_gcks_t. Members are told nothing, they go on.
+	 */
+	void (*destroy)(groupvpn_gcks_t *this);
+};
+
+/**
+ * Create the GCKS role, without a group.
+ *
+ * @param control		control socket
+ * @param policy		policy server
+ */
+groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
+									  groupvpn_policy_t *policy);
+
+#endif /** GROUPVPN_GCKS_H_ @}*/

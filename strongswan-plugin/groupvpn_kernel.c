@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * States and policies go through charon's kernel interface, devices and
+ * neighbours through our own netlink.
+ *
+ * Fail closed: the policies, which drop what has no state of the group, are
+ * there before the device comes up and until after it is gone.
+ */
+
+#include "groupvpn_kernel.h"
+#include "groupvpn_netlink.h"
+#include "compat.h"
+
+#include <errno.h>
+
+#include <daemon.h>
+
+/* Outer IPv4 header, ESP header and IV, ICV: of AES-GCM and of
+ * ChaCha20-Poly1305 alike */
+#define ESP_OVERHEAD (20 + 8 + 8 + 16)
+/* ESP trailer without padding, GRE header with key */
+#define GRE_OVERHEAD (2 + 8)
+/* what ESP pads to */
+#define ESP_ALIGN 4
+
+/* before any policy of an IKE connection or a bypass, which might let a packet
+ * of ours out in clear */
+#define POLICY_PRIORITY 1
+
+typedef struct private_groupvpn_kernel_t private_groupvpn_kernel_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_kernel_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_kernel_t public;
+
+	/**
+	 * Netlink requests
+	 */
+	groupvpn_netlink_t *netlink;
+};
+
+METHOD(groupvpn_kernel_t, sweep, void,
+	private_groupvpn_kernel_t *this)
+{
+	u_int devices, xfrm;
+
+	devices = this->netlink->sweep_devices(this->netlink);
+	xfrm = this->netlink->sweep_xfrm(this->netlink, GROUPVPN_REQID,
+									 GROUPVPN_REQID_LAST);
+	if (devices || xfrm)
+	{
+		DBG1(DBG_KNL, "groupvpn: removed %u devices and %u SAs and policies "
+			 "left behind by an earlier run", devices, xfrm);
+	}
+}
+
+/**
+ * Add or delete the policy of one direction
+ */
+static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir, bool add)
+{
+	/* a GRE key selects as if its halves were ports */
+	uint16_t high = link->key >> 16, low = link->key & 0xffff;
+	host_t *any = host_create_any(AF_INET);
+	ipsec_sa_cfg_t sa = {
+		.mode = MODE_TRANSPORT,
+		.reqid = link->reqid,
+		.esp.use = TRUE,
+	};
+	kernel_ipsec_policy_id_t id = {
+		.dir = dir,
+		.src_ts = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
+													high, high),
+		.dst_ts = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
+													low, low),
+	};
+	kernel_ipsec_manage_policy_t policy = {
+		.type = POLICY_IPSEC,
+		.prio = POLICY_PRIORITY_DEFAULT,
+		.manual_prio = POLICY_PRIORITY,
+		.src = any,
+		.dst = any,
+		.sa = &sa,
+	};
+	status_t status;
+
+	status = add ? charon->kernel->add_policy(charon->kernel, &id, &policy)
+				 : charon->kernel->del_policy(charon->kernel, &id, &policy);
+	id.src_ts->destroy(id.src_ts);
+	id.dst_ts->destroy(id.dst_ts);
+	any->destroy(any);
+	return status == SUCCESS;
+}
+
+/**
+ * MTU of a group's device: full packets of it fill one of the underlay
+ */
+static uint32_t device_mtu(uint32_t underlay)
+{
+	uint32_t room = underlay - ESP_OVERHEAD;
+
+	return room - room % ESP_ALIGN - GRE_OVERHEAD;
+}
+
+/**
+ * Find the index of the VRF, 0 for the default table
+ */
+static bool find_vrf(private_groupvpn_kernel_t *this, char *name, int *index,
+					 char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_device_t vrf;
+
+	*index = 0;
+	if (!name)
+	{
+		return TRUE;
+	}
+	if (this->netlink->get_device(this->netlink, name, 0, &vrf))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "VRF '%s' does not exist, create it or "
+				 "change 'vrf'", name);
+		return FALSE;
+	}
+	if (!vrf.vrf)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "'%s' is an interface, but not a VRF",
+				 name);
+		return FALSE;
+	}
+	*index = vrf.index;
+	return TRUE;
+}
+
+/**
+ * Find the MTU of the interface that the GCKS is reached by
+ */
+static bool find_underlay_mtu(private_groupvpn_kernel_t *this, host_t *gcks,
+							  uint32_t *mtu, char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_device_t underlay;
+	int index, res;
+
+	res = this->netlink->get_route(this->netlink, gcks, &index);
+	if (!res)
+	{
+		res = this->netlink->get_device(this->netlink, NULL, index, &underlay);
+	}
+	if (res)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "no route to the GCKS: %s",
+				 strerror(-res));
+		return FALSE;
+	}
+	/* an IPv4 router must carry 576, nothing carries more than 65535 */
+	*mtu = min(max(underlay.mtu, 576), 65535);
+	return TRUE;
+}
+
+/**
+ * Create the device and bring it up in its VRF
+ */
+static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+					   char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_device_t device;
+	uint32_t mtu;
+	int vrf, res;
+
+	if (!find_vrf(this, link->vrf, &vrf, why) ||
+		!find_underlay_mtu(this, link->gcks, &mtu, why))
+	{
+		return FALSE;
+	}
+	res = this->netlink->add_gre(this->netlink, link->device, link->local,
+								 link->key);
+	if (res == -EEXIST)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "device '%s', or another GRE device "
+				 "with key %u, exists and is not ours: delete it or change "
+				 "'device'", link->device, link->key);
+		return FALSE;
+	}
+	if (res == -EOPNOTSUPP)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no GRE devices (module "
+				 "ip_gre)");
+		return FALSE;
+	}
+	if (!res)
+	{
+		res = this->netlink->get_device(this->netlink, link->device, 0,
+										&device);
+	}
+	if (!res)
+	{
+		link->index = device.index;
+		res = this->netlink->set_up(this->netlink, link->index, vrf,
+									device_mtu(mtu));
+		if (res)
+		{
+			this->netlink->del_device(this->netlink, link->index);
+		}
+	}
+	if (res)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "creating device '%s' failed: %s",
+				 link->device, strerror(-res));
+		return FALSE;
+	}
+	return TRUE;
+}
+
+METHOD(groupvpn_kernel_t, add_link, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+	char why[GV_TEXT_MAX + 1])
+{
+	if (!manage_policy(link, POLICY_OUT, TRUE))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the outbound policy "
+				 "of GRE key %u", link->key);
+		return FALSE;
+	}
+	if (!manage_policy(link, POLICY_IN, TRUE))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the inbound policy "
+				 "of GRE key %u", link->key);
+		manage_policy(link, POLICY_OUT, FALSE);
+		return FALSE;
+	}
+	if (!add_device(this, link, why))
+	{
+		manage_policy(link, POLICY_IN, FALSE);
+		manage_policy(link, POLICY_OUT, FALSE);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+METHOD(groupvpn_kernel_t, del_link, void,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link)
+{
+	int res;
+
+	res = this->netlink->del_device(this->netlink, link->index);
+	if (res && res != -ENODEV)
+	{
+		DBG1(DBG_KNL, "groupvpn: deleting device '%s' failed: %s", link->device,
+			 strerror(-res));
+	}
+	manage_policy(link, POLICY_IN, FALSE);
+	manage_policy(link, POLICY_OUT, FALSE);
+}
+
+METHOD(groupvpn_kernel_t, check_link, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link)
+{
+	groupvpn_device_t device, vrf = {};
+
+	return this->netlink->get_device(this->netlink, link->device, 0,
+									 &device) == 0 &&
+		   device.index == link->index &&
+		   (!link->vrf || this->netlink->get_device(this->netlink, link->vrf, 0,
+													&vrf) == 0) &&
+		   device.master == vrf.index;
+}
+
+METHOD(groupvpn_kernel_t, add_state, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+	groupvpn_state_t *state)
+{
+	linked_list_t *none = linked_list_create();
+	lifetime_cfg_t lifetime = {
+		.time.life = state->lifetime,
+	};
+	kernel_ipsec_sa_id_t id = {
+		.src = state->src,
+		.dst = state->dst,
+		.spi = htonl(state->spi),
+		.proto = IPPROTO_ESP,
+	};
+	kernel_ipsec_add_sa_t sa = {
+		.reqid = link->reqid,
+		.mode = MODE_TRANSPORT,
+		.src_ts = none,
+		.dst_ts = none,
+		.lifetime = &lifetime,
+		.enc_alg = state->esp.encr,
+		.enc_key = state->key,
+		.int_alg = AUTH_UNDEFINED,
+		.replay_window = state->replay_window,
+		.esn = state->esp.esn,
+		.copy_df = TRUE,
+		.copy_ecn = TRUE,
+		.inbound = state->inbound,
+		GROUPVPN_SA_CPU_NONE
+	};
+	status_t status;
+
+	status = charon->kernel->add_sa(charon->kernel, &id, &sa);
+	none->destroy(none);
+	return status == SUCCESS;
+}
+
+METHOD(groupvpn_kernel_t, del_state, void,
+	private_groupvpn_kernel_t *this, groupvpn_state_t *state)
+{
+	kernel_ipsec_sa_id_t id = {
+		.src = state->src,
+		.dst = state->dst,
+		.spi = htonl(state->spi),
+		.proto = IPPROTO_ESP,
+	};
+	kernel_ipsec_del_sa_t sa = {};
+
+	/* it may have expired in the kernel */
+	charon->kernel->del_sa(charon->kernel, &id, &sa);
+}
+
+METHOD(groupvpn_kernel_t, manage_neighbor, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link, host_t *gateway,
+	bool add)
+{
+	int res;
+
+	res = this->netlink->manage_neighbor(this->netlink, link->index, gateway,
+										 add);
+	if (res && add)
+	{
+		DBG1(DBG_KNL, "groupvpn: neighbour %H on device '%s' failed: %s",
+			 gateway, link->device, strerror(-res));
+	}
+	return res == 0;
+}
+
+METHOD(groupvpn_kernel_t, destroy, void,
+	private_groupvpn_kernel_t *this)
+{
+	this->netlink->destroy(this->netlink);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_kernel_t *groupvpn_kernel_create()
+{
+	private_groupvpn_kernel_t *this;
+	groupvpn_netlink_t *netlink;
+
+	netlink = groupvpn_netlink_create();
+	if (!netlink)
+	{
+		return NULL;
+	}
+	INIT(this,
+		.public = {
+			.sweep = _sweep,
+			.add_link = _add_link,
+			.del_link = _del_link,
+			.check_link = _check_link,
+			.add_state = _add_state,
+			.del_state = _del_state,
+			.manage_neighbor = _manage_neighbor,
+			.destroy = _destroy,
+		},
+		.netlink = netlink,
+	);
+	return &this->public;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * What a member has in the kernel.
+ *
+ * @defgroup groupvpn_kernel groupvpn_kernel
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_KERNEL_H_
+#define GROUPVPN_KERNEL_H_
+
+#include <library.h>
+#include <networking/host.h>
+
+#include <gikev2.h>
+
+/** reqids of groups: the first one plus the group's local index */
+#define GROUPVPN_REQID 0x67760000
+#define GROUPVPN_REQID_LAST 0x6776ffff
+
+typedef struct groupvpn_kernel_t groupvpn_kernel_t;
+typedef struct groupvpn_link_t groupvpn_link_t;
+
+/**
+ * A group's place in the kernel: its device and its pair of policies.
+ */
+struct groupvpn_link_t {
+
+	/** name of the group's device */
+	char *device;
+
+	/** VRF the device belongs to, NULL for the default table */
+	char *vrf;
+
+	/** group-ID, the GRE key */
+	uint32_t key;
+
+	/** reqid that ties policies and states together */
+	uint32_t reqid;
+
+	/** our own gateway address, IPv4 */
+	host_t *local;
+
+	/** GCKS, the route to which tells the underlay's MTU */
+	host_t *gcks;
+
+	/** interface index, set by add_link() */
+	int index;
+};
+
+/**
+ * The state (kernel's word for SA) of one direction between two members.
+ */
+typedef struct {
+	host_t *src;
+	host_t *dst;
+	/** host byte order */
+	uint32_t spi;
+	struct gv_esp_proposal esp;
+	/** encryption key and salt */
+	chunk_t key;
+	/** packets, inbound */
+	uint32_t replay_window;
+	/** seconds until the kernel drops it, 0 for never */
+	uint32_t lifetime;
+	bool inbound;
+} groupvpn_state_t;
+
+/**
+ * Kernel interface of the groups. All functions are thread-safe.
+ */
+struct groupvpn_kernel_t {
+
+	/**
+	 * Remove what an earlier charon left behind.
+	 */
+	void (*sweep)(groupvpn_kernel_t *this);
+
+	/**
+	 * Install policies and, once nothing can leave it in clear, the device.
+	 *
+	 * Either everything is installed or nothing.
+	 *
+	 * @param link		what to install; index gets set
+	 * @param why		receives what failed, for the operator
+	 */
+	bool (*add_link)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+					 char why[GV_TEXT_MAX + 1]);
+
+	/**
+	 * Remove the device, then the policies.
+	 */
+	void (*del_link)(groupvpn_kernel_t *this, groupvpn_link_t *link);
+
+	/**
+	 * Whether the device is still there and in its VRF.
+	 */
+	bool (*check_link)(groupvpn_kernel_t *this, groupvpn_link_t *link);
+
+	/**
+	 * Install a state.
+	 */
+	bool (*add_state)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+					  groupvpn_state_t *state);
+
+	/**
+	 * Remove a state; of the state only src, dst and spi are used.
+	 */
+	void (*del_state)(groupvpn_kernel_t *this, groupvpn_state_t *state);
+
+	/**
+	 * Install or remove the neighbour entries of a gateway.
+	 */
+	bool (*manage_neighbor)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+							host_t *gateway, bool add);
+
+	/**
+	 * Destroy a groupvpn_kernel_t.
+	 */
+	void (*destroy)(groupvpn_kernel_t *this);
+};
+
+/**
+ * Create a groupvpn_kernel_t.
+ *
+ * @return				NULL if netlink is not available
+ */
+groupvpn_kernel_t *groupvpn_kernel_create();
+
+#endif /** GROUPVPN_KERNEL_H_ @}*/

@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rtnetlink and xfrm requests through libmnl. One request at a time on each of
+ * the two sockets; the answer is read completely before the next one.
+ */
+
+#include "groupvpn_netlink.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+#include <linux/if_tunnel.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+#include <libmnl/libmnl.h>
+
+#include <threading/mutex.h>
+
+/* interface alias that marks a device as ours */
+#define ALIAS "groupvpn"
+
+/* GRE_KEY as the kernel's GRE flags have it, network byte order */
+#define GRE_FLAG_KEY htons(0x2000)
+
+/* netlink message buffer, large enough for the attributes of a link */
+#define BUFFER_SIZE 32768
+
+typedef struct private_groupvpn_netlink_t private_groupvpn_netlink_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_netlink_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_netlink_t public;
+
+	/**
+	 * Sockets of NETLINK_ROUTE and NETLINK_XFRM
+	 */
+	struct mnl_socket *route;
+	struct mnl_socket *xfrm;
+
+	/**
+	 * Sequence number of the last request
+	 */
+	uint32_t seq;
+
+	/**
+	 * Locks all of the above
+	 */
+	mutex_t *mutex;
+};
+
+/**
+ * Send a request and have each message of the answer passed to a callback
+ */
+static int query(private_groupvpn_netlink_t *this, struct mnl_socket *sock,
+				 struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
+{
+	char buf[BUFFER_SIZE];
+	unsigned int portid = mnl_socket_get_portid(sock);
+	ssize_t len;
+	int res = MNL_CB_OK;
+
+	this->mutex->lock(this->mutex);
+	nlh->nlmsg_seq = ++this->seq;
+	if (mnl_socket_sendto(sock, nlh, nlh->nlmsg_len) < 0)
+	{
+		res = MNL_CB_ERROR;
+	}
+	while (res > MNL_CB_STOP)
+	{
+		len = mnl_socket_recvfrom(sock, buf, sizeof(buf));
+		if (len < 0)
+		{
+			res = MNL_CB_ERROR;
+			break;
+		}
+		res = mnl_cb_run(buf, len, this->seq, portid, cb, data);
+		if (res == MNL_CB_ERROR && errno == EPROTO)
+		{	/* rest of an earlier answer */
+			res = MNL_CB_OK;
+		}
+	}
+	this->mutex->unlock(this->mutex);
+	return res == MNL_CB_ERROR ? -errno : 0;
+}
+
+/**
+ * Begin a request
+ */
+static struct nlmsghdr *begin(char *buf, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh;
+
+	nlh = mnl_nlmsg_put_header(buf);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	return nlh;
+}
+
+/**
+ * Begin a request about a link
+ */
+static struct nlmsghdr *begin_link(char *buf, uint16_t type, uint16_t flags,
+								   int index, bool up)
+{
+	struct nlmsghdr *nlh = begin(buf, type, flags);
+	struct ifinfomsg *info;
+
+	info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = index;
+	info->ifi_flags = up ? IFF_UP : 0;
+	info->ifi_change = up ? IFF_UP : 0;
+	return nlh;
+}
+
+/**
+ * Read the kind of a link; an attribute with nested ones is passed
+ */
+static bool is_vrf(const struct nlattr *linkinfo)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, linkinfo)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		{
+			return streq(mnl_attr_get_str(attr), "vrf");
+		}
+	}
+	return FALSE;
+}
+
+/**
+ * Read a link message
+ */
+static int parse_device(const struct nlmsghdr *nlh, void *data)
+{
+	groupvpn_device_t *device = data;
+	struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct nlattr *attr;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+	{
+		return MNL_CB_OK;
+	}
+	*device = (groupvpn_device_t){ .index = info->ifi_index };
+	mnl_attr_for_each(attr, nlh, sizeof(*info))
+	{
+		switch (mnl_attr_get_type(attr))
+		{
+			case IFLA_MTU:
+				device->mtu = mnl_attr_get_u32(attr);
+				break;
+			case IFLA_MASTER:
+				device->master = mnl_attr_get_u32(attr);
+				break;
+			case IFLA_LINKINFO:
+				device->vrf = is_vrf(attr);
+				break;
+			case IFLA_IFALIAS:
+				device->ours = mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0 &&
+					mnl_attr_get_payload_len(attr) >= sizeof(ALIAS) - 1 &&
+					!strncmp(mnl_attr_get_str(attr), ALIAS,
+							 mnl_attr_get_payload_len(attr));
+				break;
+			default:
+				break;
+		}
+	}
+	return MNL_CB_OK;
+}
+
+METHOD(groupvpn_netlink_t, get_device, int,
+	private_groupvpn_netlink_t *this, char *name, int index,
+	groupvpn_device_t *device)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+	int res;
+
+	nlh = begin_link(buf, RTM_GETLINK, NLM_F_ACK, name ? 0 : index, FALSE);
+	if (name)
+	{
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	}
+	device->index = 0;
+	res = query(this, this->route, nlh, parse_device, device);
+	return res ?: device->index ? 0 : -ENODEV;
+}
+
+/**
+ * Read a route message
+ */
+static int parse_route(const struct nlmsghdr *nlh, void *data)
+{
+	struct nlattr *attr;
+	int *index = data;
+
+	if (nlh->nlmsg_type == RTM_NEWROUTE)
+	{
+		mnl_attr_for_each(attr, nlh, sizeof(struct rtmsg))
+		{
+			if (mnl_attr_get_type(attr) == RTA_OIF)
+			{
+				*index = mnl_attr_get_u32(attr);
+			}
+		}
+	}
+	return MNL_CB_OK;
+}
+
+METHOD(groupvpn_netlink_t, get_route, int,
+	private_groupvpn_netlink_t *this, host_t *dst, int *index)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+	struct rtmsg *route;
+	chunk_t addr = dst->get_address(dst);
+	int res;
+
+	nlh = begin(buf, RTM_GETROUTE, NLM_F_ACK);
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = AF_INET;
+	route->rtm_dst_len = 32;
+	mnl_attr_put(nlh, RTA_DST, addr.len, addr.ptr);
+	*index = 0;
+	res = query(this, this->route, nlh, parse_route, index);
+	return res ?: *index ? 0 : -ENETUNREACH;
+}
+
+METHOD(groupvpn_netlink_t, del_device, int,
+	private_groupvpn_netlink_t *this, int index)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+
+	return query(this, this->route, begin_link(buf, RTM_DELLINK, NLM_F_ACK,
+											   index, FALSE), NULL, NULL);
+}
+
+/**
+ * Mark a device as ours
+ */
+static int set_alias(private_groupvpn_netlink_t *this, int index)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+
+	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, FALSE);
+	mnl_attr_put(nlh, IFLA_IFALIAS, sizeof(ALIAS) - 1, ALIAS);
+	return query(this, this->route, nlh, NULL, NULL);
+}
+
+/**
+ * Keep a device from generating IPv6 addresses, and the packets that these
+ * bring about, for it has no peer yet. Without IPv6 there is nothing to do.
+ */
+static void set_no_addresses(private_groupvpn_netlink_t *this, int index)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+	struct nlattr *spec, *inet6;
+
+	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, FALSE);
+	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, inet6);
+	mnl_attr_nest_end(nlh, spec);
+	query(this, this->route, nlh, NULL, NULL);
+}
+
+METHOD(groupvpn_netlink_t, add_gre, int,
+	private_groupvpn_netlink_t *this, char *name, host_t *local, uint32_t key)
+{
+	char buf[MNL_NLMSG_HDRLEN + 512];
+	struct nlmsghdr *nlh;
+	struct nlattr *linkinfo, *gre;
+	groupvpn_device_t device;
+	chunk_t addr = local->get_address(local);
+	int res;
+
+	nlh = begin_link(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+					 0, FALSE);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	linkinfo = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "gre");
+	gre = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, GRE_FLAG_KEY);
+	mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
+	mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, htonl(key));
+	mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, htonl(key));
+	mnl_attr_put(nlh, IFLA_GRE_LOCAL, addr.len, addr.ptr);
+	mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
+	mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
+	mnl_attr_nest_end(nlh, gre);
+	mnl_attr_nest_end(nlh, linkinfo);
+
+	res = query(this, this->route, nlh, NULL, NULL);
+	if (res)
+	{
+		return res;
+	}
+	res = get_device(this, name, 0, &device);
+	if (!res)
+	{
+		res = set_alias(this, device.index);
+		if (res)
+		{
+			del_device(this, device.index);
+		}
+		set_no_addresses(this, device.index);
+	}
+	return res;
+}
+
+METHOD(groupvpn_netlink_t, set_up, int,
+	private_groupvpn_netlink_t *this, int index, int master, uint32_t mtu)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+
+	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, TRUE);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
+	return query(this, this->route, nlh, NULL, NULL);
+}
+
+/**
+ * Add or delete one permanent neighbour
+ */
+static int neighbor(private_groupvpn_netlink_t *this, int index, uint8_t family,
+					chunk_t address, chunk_t lladdr, bool add)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	struct nlmsghdr *nlh;
+	struct ndmsg *ndm;
+
+	nlh = begin(buf, add ? RTM_NEWNEIGH : RTM_DELNEIGH,
+				NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+	ndm->ndm_family = family;
+	ndm->ndm_ifindex = index;
+	ndm->ndm_state = NUD_PERMANENT;
+	mnl_attr_put(nlh, NDA_DST, address.len, address.ptr);
+	mnl_attr_put(nlh, NDA_LLADDR, lladdr.len, lladdr.ptr);
+	return query(this, this->route, nlh, NULL, NULL);
+}
+
+METHOD(groupvpn_netlink_t, manage_neighbor, int,
+	private_groupvpn_netlink_t *this, int index, host_t *gateway, bool add)
+{
+	chunk_t v4 = gateway->get_address(gateway);
+	uint8_t v6[16] = { 0xfe, 0x80 };
+
+	memcpy(v6 + 12, v4.ptr, 4);
+	/* fails if IPv6 is disabled, and then is not needed */
+	neighbor(this, index, AF_INET6, chunk_from_thing(v6), v4, add);
+	return neighbor(this, index, AF_INET, v4, v4, add);
+}
+
+/**
+ * Indexes of the devices found by a dump
+ */
+typedef struct {
+	int index[256];
+	u_int count;
+} devices_t;
+
+/**
+ * Collect the devices with our alias
+ */
+static int collect_device(const struct nlmsghdr *nlh, void *data)
+{
+	groupvpn_device_t device = {};
+	devices_t *found = data;
+
+	parse_device(nlh, &device);
+	if (device.ours && found->count < countof(found->index))
+	{
+		found->index[found->count++] = device.index;
+	}
+	return MNL_CB_OK;
+}
+
+METHOD(groupvpn_netlink_t, sweep_devices, u_int,
+	private_groupvpn_netlink_t *this)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	devices_t found;
+	u_int i, count = 0;
+
+	do
+	{
+		found.count = 0;
+		query(this, this->route, begin_link(buf, RTM_GETLINK, NLM_F_DUMP, 0,
+											FALSE), collect_device, &found);
+		for (i = 0; i < found.count; i++)
+		{
+			if (del_device(this, found.index[i]))
+			{
+				return count;
+			}
+			count++;
+		}
+	}
+	while (found.count == countof(found.index));
+	return count;
+}
+
+/**
+ * Requests that delete what a dump found
+ */
+typedef struct {
+	uint32_t first, last;
+	linked_list_t *requests;
+} sweep_t;
+
+/**
+ * Make the request that deletes an SA
+ */
+static int collect_sa(const struct nlmsghdr *nlh, void *data)
+{
+	struct xfrm_usersa_info *info = mnl_nlmsg_get_payload(nlh);
+	struct xfrm_usersa_id *id;
+	struct nlmsghdr *request;
+	sweep_t *sweep = data;
+
+	/* the kernel's own entries, which wait for an SA, have no SPI and can
+	 * not be deleted; they expire */
+	if (nlh->nlmsg_type != XFRM_MSG_NEWSA || !info->id.spi ||
+		info->reqid < sweep->first || info->reqid > sweep->last)
+	{
+		return MNL_CB_OK;
+	}
+	request = begin(calloc(1, 256), XFRM_MSG_DELSA, NLM_F_ACK);
+	id = mnl_nlmsg_put_extra_header(request, sizeof(*id));
+	id->daddr = info->id.daddr;
+	id->spi = info->id.spi;
+	id->family = info->family;
+	id->proto = info->id.proto;
+	sweep->requests->insert_last(sweep->requests, request);
+	return MNL_CB_OK;
+}
+
+/**
+ * Make the request that deletes a policy
+ */
+static int collect_policy(const struct nlmsghdr *nlh, void *data)
+{
+	struct xfrm_userpolicy_info *info = mnl_nlmsg_get_payload(nlh);
+	struct xfrm_user_tmpl *tmpl;
+	struct xfrm_userpolicy_id *id;
+	struct nlmsghdr *request;
+	struct nlattr *attr;
+	sweep_t *sweep = data;
+	bool ours = FALSE;
+
+	if (nlh->nlmsg_type != XFRM_MSG_NEWPOLICY)
+	{
+		return MNL_CB_OK;
+	}
+	mnl_attr_for_each(attr, nlh, sizeof(*info))
+	{
+		if (mnl_attr_get_type(attr) == XFRMA_TMPL &&
+			mnl_attr_get_payload_len(attr) >= sizeof(*tmpl))
+		{
+			tmpl = mnl_attr_get_payload(attr);
+			ours = tmpl->reqid >= sweep->first && tmpl->reqid <= sweep->last;
+		}
+	}
+	if (ours)
+	{
+		request = begin(calloc(1, 256), XFRM_MSG_DELPOLICY, NLM_F_ACK);
+		id = mnl_nlmsg_put_extra_header(request, sizeof(*id));
+		id->sel = info->sel;
+		id->dir = info->dir;
+		sweep->requests->insert_last(sweep->requests, request);
+	}
+	return MNL_CB_OK;
+}
+
+METHOD(groupvpn_netlink_t, sweep_xfrm, u_int,
+	private_groupvpn_netlink_t *this, uint32_t first, uint32_t last)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256];
+	sweep_t sweep = { first, last, linked_list_create() };
+	struct nlmsghdr *request;
+	u_int count = 0;
+
+	/* a policy that remains without an SA lets nothing pass: SAs go first */
+	query(this, this->xfrm, begin(buf, XFRM_MSG_GETSA, NLM_F_DUMP),
+		  collect_sa, &sweep);
+	query(this, this->xfrm, begin(buf, XFRM_MSG_GETPOLICY, NLM_F_DUMP),
+		  collect_policy, &sweep);
+	while (sweep.requests->remove_first(sweep.requests,
+										(void**)&request) == SUCCESS)
+	{
+		if (query(this, this->xfrm, request, NULL, NULL) == 0)
+		{
+			count++;
+		}
+		free(request);
+	}
+	sweep.requests->destroy(sweep.requests);
+	return count;
+}
+
+METHOD(groupvpn_netlink_t, destroy, void,
+	private_groupvpn_netlink_t *this)
+{
+	if (this->route)
+	{
+		mnl_socket_close(this->route);
+	}
+	if (this->xfrm)
+	{
+		mnl_socket_close(this->xfrm);
+	}
+	this->mutex->destroy(this->mutex);
+	free(this);
+}
+
+/**
+ * Open a netlink socket
+ */
+static struct mnl_socket *open_socket(int protocol)
+{
+	struct mnl_socket *sock;
+
+	sock = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	if (sock && mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
+	{
+		mnl_socket_close(sock);
+		sock = NULL;
+	}
+	if (!sock)
+	{
+		DBG1(DBG_KNL, "groupvpn: opening netlink socket failed: %s",
+			 strerror(errno));
+	}
+	return sock;
+}
+
+/*
+ * See header
+ */
+groupvpn_netlink_t *groupvpn_netlink_create()
+{
+	private_groupvpn_netlink_t *this;
+
+	INIT(this,
+		.public = {
+			.get_device = _get_device,
+			.get_route = _get_route,
+			.add_gre = _add_gre,
+			.set_up = _set_up,
+			.del_device = _del_device,
+			.manage_neighbor = _manage_neighbor,
+			.sweep_devices = _sweep_devices,
+			.sweep_xfrm = _sweep_xfrm,
+			.destroy = _destroy,
+		},
+		.route = open_socket(NETLINK_ROUTE),
+		.xfrm = open_socket(NETLINK_XFRM),
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
+	);
+	if (!this->route || !this->xfrm)
+	{
+		destroy(this);
+		return NULL;
+	}
+	return &this->public;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * The kernel requests that charon's kernel interface does not offer: group
+ * devices, their neighbours, and a sweep of SAs and policies by reqid.
+ *
+ * @defgroup groupvpn_netlink groupvpn_netlink
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_NETLINK_H_
+#define GROUPVPN_NETLINK_H_
+
+#include <library.h>
+#include <networking/host.h>
+
+typedef struct groupvpn_netlink_t groupvpn_netlink_t;
+typedef struct groupvpn_device_t groupvpn_device_t;
+
+/**
+ * What there is to know about an interface
+ */
+struct groupvpn_device_t {
+
+	/** interface index */
+	int index;
+
+	/** largest packet */
+	uint32_t mtu;
+
+	/** device it is enslaved to, 0 if none */
+	int master;
+
+	/** it is a VRF device */
+	bool vrf;
+
+	/** it carries our alias */
+	bool ours;
+};
+
+/**
+ * Synchronous requests; each is thread-safe, and returns 0 or a negated errno.
+ */
+struct groupvpn_netlink_t {
+
+	/**
+	 * Look an interface up.
+	 *
+	 * @param name		name, or NULL
+	 * @param index		index, if name is NULL
+	 * @param device	filled with what was found
+	 */
+	int (*get_device)(groupvpn_netlink_t *this, char *name, int index,
+					  groupvpn_device_t *device);
+
+	/**
+	 * Find the interface that packets to a host leave by.
+	 *
+	 * @param dst		IPv4 destination
+	 * @param index		receives interface index
+	 */
+	int (*get_route)(groupvpn_netlink_t *this, host_t *dst, int *index);
+
+	/**
+	 * Create a keyed GRE device without a remote, and mark it as ours.
+	 *
+	 * It is down and has no IPv6 address of its own.
+	 *
+	 * @param name		name of the device
+	 * @param local		IPv4 source of the packets
+	 * @param key		key of both directions, host byte order
+	 */
+	int (*add_gre)(groupvpn_netlink_t *this, char *name, host_t *local,
+				   uint32_t key);
+
+	/**
+	 * Give a device its master and MTU, and bring it up.
+	 *
+	 * @param index		the device
+	 * @param master	master's index, 0 for none
+	 * @param mtu		in octets
+	 */
+	int (*set_up)(groupvpn_netlink_t *this, int index, int master,
+				  uint32_t mtu);
+
+	/**
+	 * Delete a device.
+	 */
+	int (*del_device)(groupvpn_netlink_t *this, int index);
+
+	/**
+	 * Add (or replace) or delete the permanent neighbours that stand for a
+	 * gateway: its IPv4 address, and fe80:: with that in the last 32 bit.
+	 *
+	 * @param index		the device
+	 * @param gateway	IPv4 address
+	 * @param add		TRUE to add
+	 */
+	int (*manage_neighbor)(groupvpn_netlink_t *this, int index, host_t *gateway,
+						   bool add);
+
+	/**
+	 * Delete the devices that carry our alias.
+	 *
+	 * @return			number of devices
+	 */
+	u_int (*sweep_devices)(groupvpn_netlink_t *this);
+
+	/**
+	 * Delete the SAs and policies of a range of reqids.
+	 *
+	 * @return			number of SAs and policies
+	 */
+	u_int (*sweep_xfrm)(groupvpn_netlink_t *this, uint32_t first,
+						uint32_t last);
+
+	/**
+	 * Destroy a groupvpn_netlink_t.
+	 */
+	void (*destroy)(groupvpn_netlink_t *this);
+};
+
+/**
+ * Create a groupvpn_netlink_t.
+ *
+ * @return				NULL if netlink is not available
+ */
+groupvpn_netlink_t *groupvpn_netlink_create();
+
+#endif /** GROUPVPN_NETLINK_H_ @}*/

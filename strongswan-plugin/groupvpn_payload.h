@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * G-IKEv2 payloads (RFC 9838) in IKEv2 messages.
+ *
+ * @defgroup groupvpn_payload groupvpn_payload
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_PAYLOAD_H_
+#define GROUPVPN_PAYLOAD_H_
+
+#include <encoding/message.h>
+#include <sa/ike_sa.h>
+
+#include <gikev2.h>
+
+/**
+ * Create a payload of type IDg, GSA or KD.
+ *
+ * @param type			GV_PAYLOAD_IDG, GV_PAYLOAD_GSA or GV_PAYLOAD_KD
+ * @param body			body of the payload, copied; wiped on destruction
+ */
+payload_t *groupvpn_payload_create(uint8_t type, chunk_t body);
+
+/**
+ * Find a payload in a received message.
+ *
+ * @param type			type to look for
+ * @param body			receives the body, owned by the message
+ * @return				FALSE if it is absent, or there more than once
+ */
+bool groupvpn_payload_find(message_t *message, uint8_t type, chunk_t *body);
+
+/**
+ * Add the IDg payload to a message.
+ */
+bool groupvpn_add_idg(message_t *message, uint32_t group_id);
+
+/**
+ * Add GSA and KD payloads to a message, keys wrapped for the IKE_SA, and the
+ * notify that says transport mode.
+ *
+ * @return				FALSE if the content is not valid
+ */
+bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
+					  const struct gv_gsa *gsa);
+
+/**
+ * Decode the GSA and KD payloads of a message.
+ *
+ * @param gsa			receives the content, to be wiped; undefined on errors
+ * @return				GV_GIKEV2_MISSING if one of them is absent
+ */
+enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
+									  struct gv_gsa *gsa);
+
+/**
+ * Name of an error notify of RFC 9838, which charon has no names for.
+ */
+char *groupvpn_notify_name(notify_type_t type);
+
+#endif /** GROUPVPN_PAYLOAD_H_ @}*/

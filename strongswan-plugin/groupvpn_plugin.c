@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Creates the classes of the plugin and ties them together.
+ */
+
+#include "groupvpn_plugin.h"
+#include "groupvpn_config.h"
+#include "groupvpn_control.h"
+#include "groupvpn_gcks.h"
+#include "groupvpn_guard.h"
+#include "groupvpn_kernel.h"
+#include "groupvpn_member.h"
+#include "groupvpn_policy.h"
+#include "compat.h"
+
+#include <daemon.h>
+
+#define DEFAULT_SWANCTL_CONF "/etc/swanctl/swanctl.conf"
+#define DEFAULT_SOCKET_GROUP "frr"
+#define DEFAULT_RETRY_MIN 1
+#define DEFAULT_RETRY_MAX 60
+
+typedef struct private_groupvpn_plugin_t private_groupvpn_plugin_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_plugin_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_plugin_t public;
+
+	/**
+	 * Configured groups
+	 */
+	groupvpn_config_t *config;
+
+	/**
+	 * Control socket
+	 */
+	groupvpn_control_t *control;
+
+	/**
+	 * Kernel interface
+	 */
+	groupvpn_kernel_t *kernel;
+
+	/**
+	 * Policy server
+	 */
+	groupvpn_policy_t *policy;
+
+	/**
+	 * GCKS role
+	 */
+	groupvpn_gcks_t *gcks;
+
+	/**
+	 * Member role
+	 */
+	groupvpn_member_t *member;
+};
+
+METHOD(plugin_t, get_name, char*,
+	private_groupvpn_plugin_t *this)
+{
+	return "groupvpn";
+}
+
+/**
+ * Read an option of the plugin
+ */
+static char *get_option(char *name, char *def)
+{
+	return lib->settings->get_str(lib->settings, "%s.plugins.groupvpn.%s", def,
+								  lib->ns, name);
+}
+
+/**
+ * Read an option of the plugin that is a time
+ */
+static u_int get_time_option(char *name, u_int def)
+{
+	return max(1, lib->settings->get_time(lib->settings,
+							"%s.plugins.groupvpn.%s", def, lib->ns, name));
+}
+
+/**
+ * Stop everything
+ */
+static void stop(private_groupvpn_plugin_t *this)
+{
+	/* the member speaks to bgpd once more */
+	DESTROY_IF(this->member);
+	DESTROY_IF(this->gcks);
+	DESTROY_IF(this->control);
+	DESTROY_IF(this->policy);
+	DESTROY_IF(this->kernel);
+	DESTROY_IF(this->config);
+	this->member = NULL;
+	this->gcks = NULL;
+	this->control = NULL;
+	this->policy = NULL;
+	this->kernel = NULL;
+	this->config = NULL;
+}
+
+/**
+ * Create the classes
+ */
+static bool start(private_groupvpn_plugin_t *this)
+{
+	u_int retry_min = get_time_option("retry_min", DEFAULT_RETRY_MIN);
+	u_int retry_max = get_time_option("retry_max", DEFAULT_RETRY_MAX);
+
+	this->kernel = groupvpn_kernel_create();
+	if (!this->kernel)
+	{
+		return FALSE;
+	}
+	this->kernel->sweep(this->kernel);
+	this->config = groupvpn_config_create(get_option("swanctl_conf",
+													 DEFAULT_SWANCTL_CONF));
+	this->policy = groupvpn_policy_create();
+	this->control = groupvpn_control_create(
+								get_option("socket", GV_CTL_PATH),
+								get_option("socket_group", DEFAULT_SOCKET_GROUP));
+	this->gcks = groupvpn_gcks_create(this->control, this->policy);
+	this->member = groupvpn_member_create(this->control, this->kernel,
+										  retry_min, max(retry_min, retry_max));
+	this->control->add_handler(this->control, &this->gcks->handler);
+	this->control->add_handler(this->control, &this->member->handler);
+	return this->control->start(this->control);
+}
+
+/**
+ * Read the groups and have the roles follow
+ */
+static bool configure(private_groupvpn_plugin_t *this)
+{
+	if (!this->config || !this->config->load(this->config))
+	{
+		return FALSE;
+	}
+	this->gcks->configure(this->gcks, this->config);
+	this->member->configure(this->member, this->config);
+	return TRUE;
+}
+
+/**
+ * Start or stop the plugin
+ */
+static bool plugin_cb(private_groupvpn_plugin_t *this,
+					  plugin_feature_t *feature, bool reg, void *cb_data)
+{
+	if (reg)
+	{
+		if (!start(this))
+		{
+			stop(this);
+			return FALSE;
+		}
+		charon->bus->add_listener(charon->bus, &this->gcks->listener);
+		charon->bus->add_listener(charon->bus, &this->member->listener);
+		/* without a readable configuration there are no groups, a reload
+		 * may bring some */
+		configure(this);
+	}
+	else
+	{
+		charon->bus->remove_listener(charon->bus, &this->gcks->listener);
+		charon->bus->remove_listener(charon->bus, &this->member->listener);
+		stop(this);
+	}
+	return TRUE;
+}
+
+METHOD(plugin_t, get_features, int,
+	private_groupvpn_plugin_t *this, plugin_feature_t *features[])
+{
+	static plugin_feature_t f[] = {
+		PLUGIN_CALLBACK((plugin_feature_callback_t)plugin_cb, NULL),
+			PLUGIN_PROVIDE(CUSTOM, "groupvpn"),
+				PLUGIN_DEPENDS(CUSTOM, "kernel-ipsec"),
+				PLUGIN_DEPENDS(CUSTOM, "kernel-net"),
+				PLUGIN_DEPENDS(CUSTOM, "socket"),
+				PLUGIN_DEPENDS(KDF, KDF_PRF_PLUS),
+	};
+	*features = f;
+	return countof(f);
+}
+
+METHOD(plugin_t, reload, bool,
+	private_groupvpn_plugin_t *this)
+{
+	return configure(this);
+}
+
+METHOD(plugin_t, destroy, void,
+	private_groupvpn_plugin_t *this)
+{
+	free(this);
+}
+
+/**
+ * Plugin constructor
+ */
+GROUPVPN_PLUGIN_DEFINE(groupvpn)
+{
+	private_groupvpn_plugin_t *this;
+
+	if (!groupvpn_guard())
+	{
+		return NULL;
+	}
+	if (!lib->caps->keep(lib->caps, CAP_CHOWN) ||
+		!lib->caps->keep(lib->caps, CAP_NET_ADMIN))
+	{
+		DBG1(DBG_LIB, "groupvpn: the plugin requires the capabilities "
+			 "CAP_CHOWN and CAP_NET_ADMIN");
+		return NULL;
+	}
+	INIT(this,
+		.public = {
+			.plugin = {
+				.get_name = _get_name,
+				.get_features = _get_features,
+				.reload = _reload,
+				.destroy = _destroy,
+			},
+		},
+	);
+	return &this->public.plugin;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * member-IDs count up from 1 in the order of first registration.
+ *
+ * Sender-IDs count up, too, and are never given twice while a key lives that
+ * they went into. When they are used up the owner starts a new epoch and the
+ * count begins again; members that keep their Sender-ID into that epoch keep
+ * it from others.
+ *
+ * Members that come from an earlier run of this GCKS keep both, if nobody else
+ * has got them since: so the other members need not change anything.
+ */
+
+#include "groupvpn_registrations.h"
+
+#include <collections/hashtable.h>
+
+#include <gv.h>
+
+#define MEMBER_ID_MAX UINT16_MAX
+
+typedef struct private_groupvpn_registrations_t private_groupvpn_registrations_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_registrations_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_registrations_t public;
+
+	/**
+	 * Entries by identity
+	 */
+	hashtable_t *identities;
+
+	/**
+	 * Entries, member-ID => groupvpn_registration_t
+	 */
+	hashtable_t *members;
+
+	/**
+	 * Last member-ID and Sender-ID that were counted
+	 */
+	uint16_t member_id;
+	uint32_t sender_id;
+
+	/**
+	 * Sender-IDs that must not be counted, Sender-ID => itself
+	 */
+	hashtable_t *reserved;
+};
+
+/**
+ * Hash an identity
+ */
+static u_int identity_hash(identification_t *identity)
+{
+	return identity->hash(identity, 0);
+}
+
+/**
+ * Compare identities
+ */
+static bool identity_equals(identification_t *a, identification_t *b)
+{
+	return a->equals(a, b);
+}
+
+/*
+ * See header
+ */
+void groupvpn_registration_clear(groupvpn_registration_t *this)
+{
+	DESTROY_IF(this->gateway);
+	DESTROY_IF(this->ike_sa_id);
+	this->gateway = NULL;
+	this->ike_sa_id = NULL;
+	this->ike_sa = 0;
+}
+
+/*
+ * See header
+ */
+void groupvpn_registration_set(groupvpn_registration_t *this, uint32_t ike_sa,
+							   ike_sa_id_t *ike_sa_id, host_t *gateway)
+{
+	/* gateway may be the entry's own */
+	gateway = gateway->clone(gateway);
+	groupvpn_registration_clear(this);
+	this->gateway = gateway;
+	this->gateway->set_port(this->gateway, 0);
+	this->ike_sa_id = ike_sa_id->clone(ike_sa_id);
+	this->ike_sa = ike_sa;
+}
+
+METHOD(groupvpn_registrations_t, find, groupvpn_registration_t*,
+	private_groupvpn_registrations_t *this, uint16_t member_id)
+{
+	return this->members->get(this->members, (void*)(uintptr_t)member_id);
+}
+
+/**
+ * Count the next member-ID that is free, 0 if there is none
+ */
+static uint16_t next_member_id(private_groupvpn_registrations_t *this)
+{
+	do
+	{
+		if (this->member_id == MEMBER_ID_MAX)
+		{
+			return 0;
+		}
+		this->member_id++;
+	}
+	while (find(this, this->member_id));
+	return this->member_id;
+}
+
+METHOD(groupvpn_registrations_t, get, groupvpn_registration_t*,
+	private_groupvpn_registrations_t *this, identification_t *identity,
+	uint16_t member_id)
+{
+	groupvpn_registration_t *registration;
+
+	registration = this->identities->get(this->identities, identity);
+	if (registration)
+	{
+		return registration;
+	}
+	if (!member_id || find(this, member_id))
+	{
+		member_id = next_member_id(this);
+	}
+	if (!member_id)
+	{
+		return NULL;
+	}
+	INIT(registration,
+		.identity = identity->clone(identity),
+		.member_id = member_id,
+	);
+	this->members->put(this->members, (void*)(uintptr_t)member_id,
+					   registration);
+	this->identities->put(this->identities, registration->identity,
+						  registration);
+	return registration;
+}
+
+/**
+ * Whether a Sender-ID must not be counted
+ */
+static bool is_reserved(private_groupvpn_registrations_t *this,
+						uint32_t sender_id)
+{
+	return this->reserved->get(this->reserved,
+							   (void*)(uintptr_t)sender_id) != NULL;
+}
+
+/**
+ * Have a Sender-ID not be counted
+ */
+static void reserve(private_groupvpn_registrations_t *this, uint32_t sender_id)
+{
+	this->reserved->put(this->reserved, (void*)(uintptr_t)sender_id,
+						(void*)(uintptr_t)sender_id);
+}
+
+METHOD(groupvpn_registrations_t, allot, bool,
+	private_groupvpn_registrations_t *this,
+	groupvpn_registration_t *registration)
+{
+	do
+	{
+		if (this->sender_id == GV_SENDER_ID_MAX)
+		{
+			return FALSE;
+		}
+		this->sender_id++;
+	}
+	while (is_reserved(this, this->sender_id));
+
+	registration->sender_id = this->sender_id;
+	return TRUE;
+}
+
+METHOD(groupvpn_registrations_t, keep, bool,
+	private_groupvpn_registrations_t *this,
+	groupvpn_registration_t *registration, uint32_t sender_id)
+{
+	if (!sender_id || sender_id > GV_SENDER_ID_MAX ||
+		sender_id <= this->sender_id || is_reserved(this, sender_id))
+	{
+		return FALSE;
+	}
+	reserve(this, sender_id);
+	registration->sender_id = sender_id;
+	return TRUE;
+}
+
+METHOD(groupvpn_registrations_t, restart, void,
+	private_groupvpn_registrations_t *this)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	this->sender_id = 0;
+	this->reserved->destroy(this->reserved);
+	this->reserved = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
+									  32);
+	enumerator = this->members->create_enumerator(this->members);
+	while (enumerator->enumerate(enumerator, NULL, &registration))
+	{
+		if (registration->ike_sa)
+		{
+			reserve(this, registration->sender_id);
+		}
+		else
+		{	/* not there to take it into the new epoch */
+			registration->sender_id = 0;
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+CALLBACK(member_filter, bool,
+	void *data, enumerator_t *orig, va_list args)
+{
+	groupvpn_registration_t *registration, **out;
+
+	VA_ARGS_VGET(args, out);
+	if (!orig->enumerate(orig, NULL, &registration))
+	{
+		return FALSE;
+	}
+	*out = registration;
+	return TRUE;
+}
+
+METHOD(groupvpn_registrations_t, create_enumerator, enumerator_t*,
+	private_groupvpn_registrations_t *this)
+{
+	return enumerator_create_filter(
+							this->members->create_enumerator(this->members),
+							member_filter, NULL, NULL);
+}
+
+METHOD(groupvpn_registrations_t, destroy, void,
+	private_groupvpn_registrations_t *this)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	this->identities->destroy(this->identities);
+	enumerator = this->members->create_enumerator(this->members);
+	while (enumerator->enumerate(enumerator, NULL, &registration))
+	{
+		groupvpn_registration_clear(registration);
+		registration->identity->destroy(registration->identity);
+		free(registration);
+	}
+	enumerator->destroy(enumerator);
+	this->members->destroy(this->members);
+	this->reserved->destroy(this->reserved);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_registrations_t *groupvpn_registrations_create()
+{
+	private_groupvpn_registrations_t *this;
+
+	INIT(this,
+		.public = {
+			.get = _get,
+			.find = _find,
+			.allot = _allot,
+			.keep = _keep,
+			.restart = _restart,
+			.create_enumerator = _create_enumerator,
+			.destroy = _destroy,
+		},
+		.identities = hashtable_create((hashtable_hash_t)identity_hash,
+									   (hashtable_equals_t)identity_equals, 32),
+		.members = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
+									32),
+		.reserved = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
+									 32),
+	);
+	return &this->public;
+}

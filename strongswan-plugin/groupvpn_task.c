@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The "informational" carrier: one INFORMATIONAL exchange in each direction
+ * that something has to go. The task claims to be a dead peer detection, which
+ * makes the task manager send it as INFORMATIONAL; retransmission,
+ * fragmentation and the move to a rekeyed IKE_SA are charon's.
+ */
+
+#include "groupvpn_task.h"
+
+#include <daemon.h>
+
+typedef struct private_groupvpn_task_t private_groupvpn_task_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_task_t {
+
+	/**
+	 * Public interface
+	 */
+	task_t public;
+
+	/**
+	 * IKE_SA that carries the exchange
+	 */
+	ike_sa_t *ike_sa;
+
+	/**
+	 * Content of the exchange
+	 */
+	groupvpn_exchange_t *exchange;
+
+	/**
+	 * Group the exchange is about
+	 */
+	uint32_t group_id;
+
+	/**
+	 * The request has content
+	 */
+	bool filled;
+};
+
+METHOD(task_t, build, status_t,
+	private_groupvpn_task_t *this, message_t *message)
+{
+	/* there is no order for our payloads in an INFORMATIONAL */
+	message->disable_sort(message);
+	this->filled = this->exchange->request(this->exchange, this->ike_sa,
+										   this->group_id, message);
+	return NEED_MORE;
+}
+
+METHOD(task_t, process, status_t,
+	private_groupvpn_task_t *this, message_t *message)
+{
+	if (this->filled)
+	{
+		this->exchange->response(this->exchange, this->ike_sa, this->group_id,
+								 message);
+	}
+	return SUCCESS;
+}
+
+METHOD(task_t, get_type, task_type_t,
+	private_groupvpn_task_t *this)
+{
+	return TASK_IKE_DPD;
+}
+
+METHOD(task_t, migrate, void,
+	private_groupvpn_task_t *this, ike_sa_t *ike_sa)
+{
+	this->ike_sa = ike_sa;
+}
+
+METHOD(task_t, destroy, void,
+	private_groupvpn_task_t *this)
+{
+	free(this);
+}
+
+/*
+ * See header
+ */
+task_t *groupvpn_task_create(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
+							 uint32_t group_id)
+{
+	private_groupvpn_task_t *this;
+
+	INIT(this,
+		.public = {
+			.build = _build,
+			.process = _process,
+			.get_type = _get_type,
+			.migrate = _migrate,
+			.destroy = _destroy,
+		},
+		.ike_sa = ike_sa,
+		.exchange = exchange,
+		.group_id = group_id,
+	);
+	return &this->public;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_is_carrier(ike_sa_t *ike_sa, message_t *message, bool plain)
+{
+	if (!plain || ike_sa->get_version(ike_sa) != IKEV2 ||
+		message->get_exchange_type(message) != INFORMATIONAL)
+	{
+		return FALSE;
+	}
+	switch (ike_sa->get_state(ike_sa))
+	{
+		case IKE_ESTABLISHED:
+		case IKE_REKEYING:
+			return TRUE;
+		default:
+			return FALSE;
+	}
+}

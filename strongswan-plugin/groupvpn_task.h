@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * The exchanges that we initiate.
+ *
+ * @defgroup groupvpn_task groupvpn_task
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_TASK_H_
+#define GROUPVPN_TASK_H_
+
+#include <sa/ike_sa.h>
+#include <sa/task.h>
+
+typedef struct groupvpn_exchange_t groupvpn_exchange_t;
+
+/**
+ * What an exchange is about: implemented by the member (a registration) and
+ * by the GCKS (an in-band rekey).
+ */
+struct groupvpn_exchange_t {
+
+	/**
+	 * Fill in the request.
+	 *
+	 * @param ike_sa	the IKE_SA that carries it now
+	 * @param group_id	group the exchange was created for
+	 * @return			FALSE to send an empty request instead
+	 */
+	bool (*request)(groupvpn_exchange_t *this, ike_sa_t *ike_sa,
+					uint32_t group_id, message_t *message);
+
+	/**
+	 * Take the response.
+	 *
+	 * @param ike_sa	the IKE_SA that carried it
+	 */
+	void (*response)(groupvpn_exchange_t *this, ike_sa_t *ike_sa,
+					 uint32_t group_id, message_t *message);
+};
+
+/**
+ * Create the task of an exchange.
+ *
+ * @param ike_sa		IKE_SA the task gets queued at
+ * @param exchange		what it is about, must outlive all IKE_SAs
+ * @param group_id		group that it concerns
+ */
+task_t *groupvpn_task_create(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
+							 uint32_t group_id);
+
+/**
+ * Whether a message, as passed to a listener, is of the kind that carries our
+ * payloads: decrypted, INFORMATIONAL, of an IKE_SA that is up.
+ */
+bool groupvpn_is_carrier(ike_sa_t *ike_sa, message_t *message, bool plain);
+
+#endif /** GROUPVPN_TASK_H_ @}*/
