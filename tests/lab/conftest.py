@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One network for all tests, made anew only after a test that failed."""
+
+import os
+import pathlib
+import re
+
+import pytest
+
+from lab import LOGS, LabError
+from sites import Network, Site, build
+
+LOG_TAIL = 15
+
+
+def network():
+    return Network(
+        groups={"blue": 100, "red": 200},
+        sites=[Site("blue1", {"blue": "10.1.0"}),
+               Site("blue2", {"blue": "10.2.0"}, vrfs=False,
+                    credential="pubkey"),
+               Site("red1", {"red": "10.1.0"}, credential="pubkey"),
+               Site("dual", {"blue": "10.5.0", "red": "10.5.0"}),
+               Site("outsider", {"blue": "10.6.0"}, authorised=False)])
+
+
+class Shared:
+    lab = None
+
+    @classmethod
+    def get(cls):
+        if cls.lab is None:
+            cls.lab = build(network())
+            try:
+                cls.lab.start()
+                cls.lab.wait_until_up()
+            except BaseException:
+                report(cls.lab, "start")
+                cls.drop()
+                raise
+        return cls.lab
+
+    @classmethod
+    def drop(cls):
+        if cls.lab is not None:
+            cls.lab.close()
+            cls.lab = None
+
+
+def report(lab, name):
+    """Collects the logs and shows the end of each."""
+    directory = lab.collect(name)
+    print(f"\nlogs and state of all hosts: {directory}")
+    for host in lab.hosts:
+        for daemon in ("bgpd", "charon"):
+            lines = host.log(daemon).splitlines()[-LOG_TAIL:]
+            print(f"--- {host.name}: {daemon}")
+            print("\n".join(lines))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.failed = True
+
+
+@pytest.fixture
+def lab(request):
+    """The shared network, complete when a test begins and when it ends."""
+    lab = Shared.get()
+    yield lab
+    name = re.sub(r"[^\w.-]+", "-", request.node.name)
+    if getattr(request.node, "failed", False):
+        report(lab, name)
+        Shared.drop()
+        return
+    try:
+        lab.wait_until_up()
+    except LabError as error:
+        report(lab, name)
+        Shared.drop()
+        pytest.fail(f"the test left the network incomplete: {error}")
+
+
+@pytest.fixture
+def own_lab(request):
+    """Builds networks that a test has for itself; closed after it."""
+    labs = []
+
+    def make(description):
+        labs.append(build(description))
+        return labs[-1]
+    yield make
+    for lab in labs:
+        if getattr(request.node, "failed", False):
+            report(lab, request.node.name)
+        lab.close()
+
+
+def pytest_sessionfinish(session):
+    Shared.drop()
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    counts = [len(reporter.stats.get(key, []))
+              for key in ("passed", "failed", "error", "skipped")]
+    if pathlib.Path(LOGS).is_dir():
+        (LOGS / "counts").write_text(
+            f"{counts[0]} {counts[1] + counts[2]} {counts[3]}\n")
+
+
+def pytest_report_header():
+    return f"lab: plugins of {os.environ.get('GROUPVPN_BUILD')}"

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A network of one S/R and sites, configured as its operator would do it.
+
+The backbone is two routers that only forward IP, b1 with the S/R and every
+other site, b2 with the rest:
+
+    sr 192.0.2.2 -- b1 -- 198.51.100.0/30 -- b2,   site N: 203.0.113.(4N+2)/30
+
+Each site is its own autonomous system and has, for each of its groups, one LAN
+with one end host, named SITE.GROUP, that answers with that name.
+"""
+
+import dataclasses
+import subprocess
+
+from lab import Lab, LabError, wait_for
+
+SR_ADDRESS = "192.0.2.2"
+SR_AS = 65000
+DOMAIN = "example.net"
+
+# A shorter wait for what the operator of a real network is patient with.
+STRONGSWAN_TIMING = """
+charon-systemd {
+    retransmit_tries = 3
+    retransmit_timeout = 1.0
+    retransmit_base = 1.2
+}
+"""
+
+
+@dataclasses.dataclass
+class Site:
+    name: str
+    groups: dict  # name: the LAN's /24 without its last octet, "10.1.0"
+    vrfs: bool = True  # one for each group, else the default table
+    credential: str = "psk"  # or "pubkey"
+    authorised: bool = True
+    number: int = 0
+    flavour: str = "normal"
+
+    @property
+    def identity(self):
+        return f"{self.name}.{DOMAIN}"
+
+    @property
+    def gateway(self):
+        return f"203.0.113.{4 * self.number + 2}"
+
+    @property
+    def router(self):
+        return f"203.0.113.{4 * self.number + 1}"
+
+    @property
+    def asn(self):
+        return SR_AS + self.number
+
+    def vrf(self, group):
+        return group if self.vrfs else None
+
+    def lan_prefix(self, group):
+        return f"{self.groups[group]}.0/24"
+
+    def end_host_address(self, group):
+        return f"{self.groups[group]}.10"
+
+
+@dataclasses.dataclass
+class Network:
+    groups: dict  # name: group-ID
+    sites: list
+    # Lines for a group's section at the GCKS, by group.
+    policy: dict = dataclasses.field(default_factory=dict)
+    sr_flavour: str = "normal"
+
+    def __post_init__(self):
+        for number, site in enumerate(self.sites, 1):
+            site.number = number
+
+    def members(self, group):
+        return [s for s in self.sites if group in s.groups and s.authorised]
+
+    def others(self, site, group):
+        return [s for s in self.members(group) if s is not site]
+
+
+class Credentials:
+    """A CA, and a key with a certificate for whoever asks; made with openssl."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        directory.mkdir()
+        self.key("ca")
+        self.openssl("req", "-x509", "-new", "-key", "ca.key", "-out", "ca.pem",
+                     "-subj", "/CN=groupvpn lab CA", "-days", "2")
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.directory, check=True,
+                       capture_output=True)
+
+    def key(self, name, algorithm="ed25519"):
+        options = {"ed25519": ["-algorithm", "ed25519"],
+                   "ecdsa": ["-algorithm", "EC", "-pkeyopt",
+                             "ec_paramgen_curve:P-256"]}[algorithm]
+        self.openssl("genpkey", *options, "-out", f"{name}.key")
+
+    def issue(self, host, identity, algorithm="ed25519"):
+        """Puts key, certificate and CA certificate where swanctl looks."""
+        name = host.name
+        self.key(name, algorithm)
+        self.openssl("req", "-new", "-key", f"{name}.key", "-out", f"{name}.csr",
+                     "-subj", f"/CN={identity}")
+        (self.directory / f"{name}.ext").write_text(
+            f"subjectAltName=DNS:{identity}\n")
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem",
+                     "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                     "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        for source, target in ((f"{name}.key", "private/host.pem"),
+                               (f"{name}.pem", "x509/host.pem"),
+                               ("ca.pem", "x509ca/ca.pem")):
+            host.write(f"/etc/swanctl/{target}",
+                       (self.directory / source).read_text(), 0o600)
+
+
+def indent(text, by="    "):
+    return "".join(by + line + "\n" for line in text.splitlines())
+
+
+def section(name, *lines):
+    return f"{name} {{\n{indent(chr(10).join(lines))}}}\n"
+
+
+def secret_of(site):
+    return f"a long secret of {site.name} and the S/R"
+
+
+def member_swanctl(site, network, groups=None):
+    """A site's swanctl.conf."""
+    groups = site.groups if groups is None else groups
+    if site.credential == "psk":
+        local = f"local {{\n    auth = psk\n    id = {site.identity}\n}}"
+        remote = f"remote {{\n    auth = psk\n    id = sr.{DOMAIN}\n}}"
+    else:
+        local = "local {\n    auth = pubkey\n    certs = host.pem\n" \
+                f"    id = {site.identity}\n}}"
+        remote = f"remote {{\n    auth = pubkey\n    id = sr.{DOMAIN}\n}}"
+    text = section("connections", section(
+        "sr", "version = 2", f"local_addrs = {site.gateway}",
+        f"remote_addrs = {SR_ADDRESS}", "childless = force",
+        "dpd_delay = 3s", local, remote))
+    if site.credential == "psk":
+        text += section("secrets", section(
+            "ike-sr", f"id = sr.{DOMAIN}", f'secret = "{secret_of(site)}"'))
+    return text + section("groups", *(
+        section(group, f"id = {network.groups[group]}", "role = member",
+                "gcks = sr",
+                *([f"vrf = {site.vrf(group)}"] if site.vrf(group) else []))
+        for group in groups))
+
+
+def member_frr(site):
+    """A site's frr.conf."""
+    text = f"""hostname {site.name}
+!
+router bgp {site.asn}
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ neighbor {SR_ADDRESS} remote-as {SR_AS}
+ neighbor {SR_ADDRESS} ebgp-multihop
+ neighbor {SR_ADDRESS} timers 3 9
+ neighbor {SR_ADDRESS} timers connect 2
+ neighbor {SR_ADDRESS} advertisement-interval 0
+ address-family ipv6 vpn
+  neighbor {SR_ADDRESS} activate
+ exit-address-family
+"""
+    for group in site.groups:
+        if site.vrf(group):
+            text += f"exit\n!\nrouter bgp {site.asn} vrf {site.vrf(group)}\n"
+        text += f""" group-vpn member {group}
+ address-family ipv4 unicast
+  network {site.lan_prefix(group)}
+ exit-address-family
+"""
+    return text + "exit\n!\n"
+
+
+def sr_swanctl(network, groups=None):
+    """The S/R's swanctl.conf."""
+    groups = network.groups if groups is None else groups
+    connection = ("version = 2", f"local_addrs = {SR_ADDRESS}",
+                  "childless = force", "dpd_delay = 3s")
+    text = section(
+        "connections",
+        section("sites-psk", *connection,
+                f"local {{\n    auth = psk\n    id = sr.{DOMAIN}\n}}",
+                "remote {\n    auth = psk\n}"),
+        section("sites-pubkey", *connection,
+                "local {\n    auth = pubkey\n    certs = host.pem\n"
+                f"    id = sr.{DOMAIN}\n}}",
+                "remote {\n    auth = pubkey\n    cacerts = ca.pem\n}"))
+    text += section("secrets", *(
+        section(f"ike-{site.name}", f"id = {site.identity}",
+                f'secret = "{secret_of(site)}"')
+        for site in network.sites if site.credential == "psk"))
+    return text + section("groups", *(
+        section(group, f"id = {network.groups[group]}", "role = gcks",
+                "members = " + ", ".join(
+                    s.identity for s in network.members(group)),
+                *network.policy.get(group, ()))
+        for group in groups))
+
+
+def sr_frr(network):
+    """The S/R's frr.conf."""
+    lines = [f"hostname sr\n!\nrouter bgp {SR_AS}",
+             " no bgp ebgp-requires-policy",
+             " no bgp default ipv4-unicast",
+             " group-vpn reflector"]
+    for site in network.sites:
+        lines += [f" neighbor {site.gateway} remote-as {site.asn}",
+                  f" neighbor {site.gateway} ebgp-multihop",
+                  f" neighbor {site.gateway} timers 3 9",
+                  f" neighbor {site.gateway} timers connect 2",
+                  f" neighbor {site.gateway} advertisement-interval 0"]
+    lines.append(" address-family ipv6 vpn")
+    lines += [f"  neighbor {s.gateway} activate" for s in network.sites]
+    return "\n".join(lines) + "\n exit-address-family\nexit\n!\n"
+
+
+class SiteLab(Lab):
+    """The lab of a Network: hosts by name, and what they should come to."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.credentials = Credentials(self.directory / "credentials")
+
+    def __getitem__(self, name):
+        return self.namespaces[name]
+
+    def site(self, name):
+        return next(s for s in self.network.sites if s.name == name)
+
+    @property
+    def backbone(self):
+        return [self["b1"], self["b2"]]
+
+    def end_host(self, site, group):
+        return super().end_host(f"{site.name}.{group}")
+
+    def far(self, site, group):
+        """The end host of a site's LAN."""
+        return self[f"{site.name}.{group}"]
+
+    # Building
+
+    def build_backbone(self):
+        b1, b2 = self.router("b1"), self.router("b2")
+        for router in (b1, b2):
+            router.sysctl(ipv6__conf__all__disable_ipv6=1,
+                          ipv6__conf__default__disable_ipv6=1)
+        self.link(b1, "b2", b2, "b1")
+        b1.setup("addr add 198.51.100.1/30 dev b2")
+        b2.setup("addr add 198.51.100.2/30 dev b1",
+              "route add 192.0.2.0/24 via 198.51.100.1")
+
+    def build_sr(self):
+        sr = self.host("sr", self.flavour(self.network.sr_flavour))
+        self.attach(sr, self["b1"], "192.0.2.1", SR_ADDRESS)
+        self.credentials.issue(sr, f"sr.{DOMAIN}", "ecdsa")
+        sr.write("/etc/frr/frr.conf", sr_frr(self.network))
+        sr.write("/etc/swanctl/swanctl.conf", sr_swanctl(self.network))
+
+    def attach(self, host, router, router_address, address):
+        port = f"to-{host.name}"[:15]
+        self.link(router, port, host, "wan")
+        router.setup(f"addr add {router_address}/30 dev {port}")
+        host.setup(f"addr add {address}/30 dev wan",
+                f"route add 203.0.113.0/24 via {router_address}")
+        if address != SR_ADDRESS:
+            host.setup(f"route add 192.0.2.0/24 via {router_address}")
+        if router.name == "b2":
+            self["b1"].setup(f"route add {address} via 198.51.100.2")
+        elif address != SR_ADDRESS:
+            self["b2"].setup(f"route add {address} via 198.51.100.1")
+
+    def build_site(self, site):
+        host = self.host(site.name, self.flavour(site.flavour))
+        router = self["b1"] if site.number % 2 else self["b2"]
+        self.attach(host, router, site.router, site.gateway)
+        for index, group in enumerate(site.groups, 1):
+            self.build_lan(host, site, group, 1000 + index)
+        if site.credential == "pubkey":
+            self.credentials.issue(host, site.identity)
+        host.write("/etc/frr/frr.conf", member_frr(site))
+        host.write("/etc/swanctl/swanctl.conf",
+                   member_swanctl(site, self.network))
+
+    def build_lan(self, host, site, group, table):
+        end_host = self.end_host(site, group)
+        lan = f"lan-{group}"[:15]
+        self.link(host, lan, end_host, "eth0")
+        vrf = site.vrf(group)
+        if vrf:
+            # Without the last route the VRF would fall back on the default
+            # table, and with it on the backbone.
+            host.setup(f"link add {vrf} type vrf table {table}",
+                    f"link set dev {vrf} up",
+                    f"link set dev {lan} master {vrf}",
+                    f"route add unreachable default metric 4278198272 table {table}")
+        host.setup(f"addr add {site.groups[group]}.1/24 dev {lan}")
+        end_host.setup(f"addr add {site.end_host_address(group)}/24 dev eth0",
+                    f"route add default via {site.groups[group]}.1")
+
+    # Running
+
+    def host(self, name, flavour=None):
+        host = super().host(name, flavour)
+        host.write("/etc/strongswan.d/timing.conf", STRONGSWAN_TIMING)
+        host.write("/etc/strongswan.d/charon/groupvpn.conf",
+                   "groupvpn {\n    load = yes\n    retry_min = 1s\n"
+                   "    retry_max = 4s\n}\n")
+        return host
+
+    def start(self, say=lambda text: None):
+        for host in self.hosts:
+            say(f"starting zebra, bgpd and charon on {host.name}")
+            host.start()
+
+    def routes(self, site, group):
+        """The prefixes that a site's kernel has over the group's device."""
+        device = f"gv-{group}"
+        vrf = site.vrf(group)
+        arguments = f"route show vrf {vrf}" if vrf else "route show"
+        return {r["dst"] for r in self[site.name].ip_json(arguments)
+                if r.get("dev") == device}
+
+    def is_complete(self, site, group):
+        """Whether a site has the routes to all others in the group."""
+        expected = {o.lan_prefix(group)
+                    for o in self.network.others(site, group)}
+        got = self.routes(site, group)
+        if got != expected:
+            raise LabError(f"{site.name} has {sorted(got)}, "
+                           f"not {sorted(expected)}")
+        return True
+
+    def wait_until_up(self, timeout=90, say=lambda text: None):
+        for group in self.network.groups:
+            for site in self.network.members(group):
+                wait_for(lambda s=site, g=group: self.is_complete(s, g),
+                         f"the routes of group {group} at {site.name}",
+                         timeout)
+                say(f"{site.name} has the routes of group {group}")
+
+    def registered(self, group):
+        """What the S/R shows of a group's members, by the site's name."""
+        shown = self["sr"].bgp_json(f"show bgp group-vpn {group} members")
+        return {m["identity"].split(".")[0]: m for m in shown["members"]}
+
+    def drops(self, host, group=None):
+        """The counters of dropped routes, by reason."""
+        shown = self[host].bgp_json("show bgp group-vpn")
+        if group is None:
+            return shown["dropped"]
+        return shown["groups"][group]["dropped"]
+
+    def reconfigure(self, host, text):
+        """Another swanctl.conf, and a reload."""
+        self[host].write("/etc/swanctl/swanctl.conf", text)
+        self[host].reload_swanctl()
+
+    def restore(self, host):
+        """The swanctl.conf that the network describes."""
+        if host == "sr":
+            self.reconfigure(host, sr_swanctl(self.network))
+        else:
+            self.reconfigure(host, member_swanctl(self.site(host), self.network))
+
+    def register_again(self, name):
+        """The operator's way to make a member ask again before it has to."""
+        self[name].swanctl("--terminate", "--ike", "sr")
+
+    def asked(self, site, group, address):
+        """Who answers at address when asked from a site's LAN."""
+        return self.far(site, group).ask(address)
+
+
+def build(network):
+    """Makes hosts and links of a network; nothing runs yet."""
+    lab = SiteLab(network)
+    try:
+        lab.build_backbone()
+        lab.build_sr()
+        for site in network.sites:
+            lab.build_site(site)
+        lab.wire()
+        for host in lab.hosts:
+            # Nothing of its own on the backbone: what is seen there is ours.
+            host.sysctl(ipv6__conf__wan__disable_ipv6=1)
+    except BaseException:
+        lab.close()
+        raise
+    return lab

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Configuration: what is wrong is told, what is right is kept."""
+
+import pytest
+
+from lab import wait_for
+from sites import member_swanctl, section, sr_swanctl
+
+
+def member_group(name, **options):
+    values = {"id": "500", "role": "member", "gcks": "sr"} | options
+    return section(name, *(f"{k} = {v}" for k, v in values.items()
+                           if v is not None))
+
+
+# What is wrong, and what the log says of it: the value, and what is right.
+WRONG = {
+    "id that is no number": (
+        member_group("bad", id="blue"), 'id = "blue": must be a number'),
+    "id out of range": (
+        member_group("bad", id="4294967296"), "must be a number from 1 to"),
+    "id zero": (member_group("bad", id="0"), "must be a number from 1 to"),
+    "id missing": (member_group("bad", id=None), "option 'id' is missing"),
+    "id twice": (
+        member_group("first") + member_group("second"), "must be unique"),
+    "role unknown": (
+        member_group("bad", role="boss"), 'role = "boss": must be "member" or'),
+    "role missing": (member_group("bad", role=None), "option 'role' is missing"),
+    "option of the other role": (
+        member_group("bad", members="x"), "is for role = gcks"),
+    "option unknown": (
+        member_group("bad", colour="red"), "unknown option 'colour'"),
+    "gcks missing": (member_group("bad", gcks=None), "option 'gcks' is missing"),
+    "device name too long": (
+        member_group("bad", device="gv-a-name-that-is-too-long"),
+        "1 to 15 characters"),
+    "default device name too long": (
+        member_group("a-long-group-name"), "set 'device'"),
+    "device name with a slash": (
+        member_group("bad", device="gv/x"), "must be the name of an interface"),
+    "sa_mode not available": (
+        section("bad", "id = 500", "role = gcks", "sa_mode = shared"),
+        "is not available"),
+    "proposal unknown": (
+        section("bad", "id = 500", "role = gcks", "esp_proposal = des"),
+        'esp_proposal = "des": must be'),
+    "dtd not longer than atd": (
+        section("bad", "id = 500", "role = gcks", "atd = 10s", "dtd = 5s"),
+        "must be longer than atd"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_errors_in_groups_are_told(lab, wrong):
+    """The group is left out, the good one beside it stays."""
+    host = lab["outsider"]
+    text, message = WRONG[wrong]
+    good = member_swanctl(lab.site("outsider"), lab.network).rstrip()
+    since = host.log_size("charon")
+    lab.reconfigure("outsider", good.removesuffix("}") + text + "}\n")
+    try:
+        line = host.wait_for_log("charon", message, since)
+        assert "/etc/swanctl/swanctl.conf" in line
+        log = host.log("charon", since)
+        assert "is not loaded" in log
+        assert "group 'blue' is not loaded" not in log
+    finally:
+        lab.restore("outsider")
+
+
+def test_unreadable_file_changes_nothing(lab):
+    host = lab["blue1"]
+    before = {s["spi"] for s in host.states()}
+    file = host.outside("/etc/swanctl/swanctl.conf")
+    text = file.read_text()
+    for fault in ("groups { blue { id = 100\n", None):
+        since = host.log_size("charon")
+        if fault:
+            file.write_text(fault)
+        else:
+            file.unlink()
+        # swanctl itself refuses such a file; charon is told to look all the same.
+        host.swanctl("--reload-settings", check=False)
+        host.charon.process.send_signal(1)
+        host.wait_for_log("charon", "swanctl.conf", since)
+        host.write("/etc/swanctl/swanctl.conf", text)
+    lab.restore("blue1")
+    assert {s["spi"] for s in host.states()} == before
+
+
+def test_absent_vrf_is_told_and_waited_for(lab):
+    """Nothing is half installed before it is there."""
+    host, site = lab["blue1"], lab.site("blue1")
+    since = host.log_size("charon")
+    text = member_swanctl(site, lab.network).replace("vrf = blue", "vrf = late")
+    lab.reconfigure("blue1", text)
+    try:
+        line = host.wait_for_log("charon", "can not be brought up", since)
+        assert "late" in line
+        wait_for(lambda: not host.states() and not host.policies(),
+                 "no state and no policy")
+        assert not host.ip_json("link show type gre")
+        host.ip("link add late type vrf table 1999", "link set dev late up")
+        host.wait_for_log("charon", "group 'blue' is up", since)
+        # bgpd is bound to VRF blue, and says that the two do not agree.
+        wait_for(lambda: "late" in host.bgp_json("show bgp group-vpn")
+                 ["groups"]["blue"]["state"], "bgpd to tell the mismatch")
+    finally:
+        lab.restore("blue1")
+        host.ip("link del late")
+
+
+def test_configuration_is_shown_written_and_read_again(lab):
+    host = lab["blue1"]
+    host.configure("router bgp 65001", "group-vpn attribute-type 200",
+                   "group-vpn socket /run/charon.groupvpn.ctl")
+    running = host.vtysh("show running-config")
+    try:
+        for line in (" group-vpn attribute-type 200",
+                     " group-vpn socket /run/charon.groupvpn.ctl",
+                     " group-vpn member blue"):
+            assert line in running.splitlines()
+        host.vtysh("write memory")
+        assert " group-vpn member blue" in host.read("/etc/frr/frr.conf")
+        host.bgpd.stop()
+        host.bgpd.start()
+        host.load_frr()
+        assert host.vtysh("show running-config") == running
+    finally:
+        host.configure("router bgp 65001", "no group-vpn attribute-type",
+                       "no group-vpn socket")
+    assert "attribute-type" not in host.vtysh("show running-config")
+    host.vtysh("write memory")
+
+
+def test_policies_of_ours_are_not_shown(lab):
+    """The S/R's configuration is what its operator wrote."""
+    running = lab["sr"].vtysh("show running-config")
+    assert " group-vpn reflector" in running.splitlines()
+    assert "route-map" not in running
+
+
+def test_operators_route_map_keeps_working(lab):
+    """A map of the operator's at the S/R still filters what blue2 gets."""
+    sr, gateway = lab["sr"], lab.site("blue2").gateway
+    name = f"neighbor {gateway} route-map NOTHING out"
+    sr.configure("route-map NOTHING deny 10", "exit", "router bgp 65000",
+                 "address-family ipv6 vpn", name)
+    try:
+        wait_for(lambda: not lab.routes(lab.site("blue2"), "blue"),
+                 "blue2 to have no routes any more")
+        assert name in sr.vtysh("show running-config")
+    finally:
+        sr.configure("router bgp 65000", "address-family ipv6 vpn", f"no {name}")
+        sr.configure("no route-map NOTHING")
+
+
+def test_unconfigured_neighbour_policy_still_denies(lab):
+    """RFC 8212: with ebgp-requires-policy our maps do not count as policy."""
+    sr = lab["sr"]
+    sr.configure("router bgp 65000", "bgp ebgp-requires-policy")
+    try:
+        sr.vtysh("clear bgp *")
+        wait_for(lambda: not lab.routes(lab.site("blue1"), "blue"),
+                 "no routes without a policy")
+    finally:
+        sr.configure("router bgp 65000", "no bgp ebgp-requires-policy")
+        sr.vtysh("clear bgp *")
+
+
+def test_bindings_follow_the_configuration(lab):
+    host = lab["blue1"]
+    host.configure("router bgp 65001 vrf blue", "no group-vpn member blue")
+    try:
+        wait_for(lambda: not lab.routes(lab.site("blue1"), "blue"),
+                 "blue1 to have no routes of the group")
+        wait_for(lambda: "10.1.0.0/24" not in
+                 lab.routes(lab.site("blue2"), "blue"),
+                 "blue1's route to go at the others")
+    finally:
+        host.configure("router bgp 65001 vrf blue", "group-vpn member blue")
+
+
+def test_gcks_refuses_nobody_listed(lab):
+    """Removing a site from 'members' takes it out, adding it lets it in."""
+    text = sr_swanctl(lab.network)
+    lab.reconfigure("sr", text.replace("blue2.example.net, ", ""))
+    try:
+        wait_for(lambda: "blue2" not in lab.registered("blue"),
+                 "blue2 to be no longer registered")
+        wait_for(lambda: "10.2.0.0/24" not in
+                 lab.routes(lab.site("blue1"), "blue"),
+                 "blue2's route to go at the others")
+    finally:
+        lab.restore("sr")
+        lab.register_again("blue2")

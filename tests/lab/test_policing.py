@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Neighbours that claim what is not theirs, and attributes that are broken.
+
+A Speaker takes the place of a bgpd whose charon stays registered.  Whatever it
+says: it is counted by its reason, nobody else sees it, the session stays up.
+"""
+
+import contextlib
+import struct
+
+import pytest
+
+from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, MEMBER, MEMBER_PREFIX,
+                         ROUTES, Speaker, group_attribute, rd, tlv, update,
+                         vpnv6_nlri)
+from lab import wait_for
+from sites import SR_ADDRESS, SR_AS
+
+SEALED = "2001:db8::bad"
+
+
+@contextlib.contextmanager
+def in_place_of_bgpd(host, speaker):
+    host.bgpd.stop()
+    try:
+        with speaker() as session:
+            yield session
+            assert not session.closed, "the neighbour closed the session"
+            assert not [kind for kind, _ in session.received if kind == 3]
+    finally:
+        host.bgpd.start()
+        host.load_frr()
+
+
+def malformed(kind, group_id, member_id, sender_id, gateway):
+    """(counter, value) for a fault at each place of the attribute."""
+    def value(**changes):
+        arguments = dict(kind=kind, group_id=group_id, member_id=member_id,
+                         sender_id=sender_id, gateway=gateway)
+        return group_attribute(**(arguments | changes))
+    good = value()
+    address = bytes(map(int, gateway.split(".")))
+    header = 18
+    for length in (0, 1, header - 1, header, header + 2, header + 15):
+        yield "truncated", good[:length]
+    # A TLV that says it is longer than what is there.
+    yield "truncated", value(tlvs=struct.pack("!BH", 1, 400) + address)
+    yield "truncated", value(tlvs=tlv(1, address) + b"\x09")
+    for version in (0, 2, 255):
+        yield "version", value(version=version)
+    for wrong in (0, 4, 255):
+        yield "kind", value(kind=wrong)
+    yield "id", value(group_id=0)
+    yield "tlv", value(tlvs=b"")
+    yield "tlv", value(tlvs=tlv(1, address) * 2)
+    yield "tlv", value(tlvs=tlv(1, address[:3]))
+    if kind == ROUTES:
+        yield "tlv", value(tlvs=tlv(1, address) + tlv(2, b"x"))
+
+
+def route_epoch(lab, name):
+    group = lab[name].bgp_json("show bgp group-vpn")["groups"]["blue"]
+    return group["routeEpoch"]
+
+
+class Scene:
+    """What a test of one direction says, and where it is counted."""
+
+    def __init__(self, lab, session, counted_at, asn, next_hop):
+        self.lab = lab
+        self.session = session
+        self.counted_at = counted_at
+        self.asn = asn
+        self.next_hop = next_hop
+
+    def counters(self):
+        groups = self.lab[self.counted_at].bgp_json("show bgp group-vpn")
+        result = dict(groups["dropped"])
+        for group in groups["groups"].values():
+            for reason, number in group.get("dropped", {}).items():
+                result[reason] += number
+        return result
+
+    def expect_drop(self, reason, group_id, distinguisher, prefix, value):
+        before = self.counters()
+        self.session.send(update(self.asn, group_id,
+                                 [vpnv6_nlri(distinguisher, prefix)],
+                                 value, self.next_hop))
+        wait_for(lambda: self.counters()[reason] > before[reason],
+                 f"a drop to be counted as {reason} for {value.hex()}, "
+                 f"before: {before}", 10)
+
+
+@pytest.fixture
+def at_reflector(lab):
+    """A speaker that is blue1 to the S/R."""
+    site = lab.site("blue1")
+    with in_place_of_bgpd(lab["blue1"], lambda: Speaker.connect(
+            lab["blue1"], site.gateway, SR_ADDRESS, site.asn)) as session:
+        yield Scene(lab, session, "sr", site.asn, site.gateway)
+
+
+def test_reflector_polices_what_members_claim(lab, at_reflector):
+    blue = lab.registered("blue")
+    own, other = blue["blue1"], blue["blue2"]
+    red = lab.registered("red")["red1"]
+
+    def claim(reason, kind=ROUTES, group=100, member=own["memberId"],
+              sender=own["senderId"], gateway=own["gateway"],
+              distinguisher=None, prefix=SEALED):
+        at_reflector.expect_drop(
+            reason, group, distinguisher or rd(member, group), prefix,
+            group_attribute(kind, group, member, sender, gateway))
+    claim("gateway", member=other["memberId"], sender=other["senderId"])
+    claim("gateway", member=other["memberId"], sender=other["senderId"],
+          gateway=other["gateway"])
+    claim("gateway", gateway=other["gateway"])
+    claim("gateway", kind=MEMBER, gateway=other["gateway"], prefix=MEMBER_PREFIX)
+    claim("senderId", sender=own["senderId"] + 100)
+    claim("notRegistered", member=999)
+    claim("gateway", group=200, member=red["memberId"], sender=red["senderId"])
+    claim("unknownGroup", group=77)
+    claim("routeDistinguisher", distinguisher=rd(other["memberId"], 100))
+    claim("routeDistinguisher", distinguisher=rd(own["memberId"], 200))
+    claim("descriptor", kind=DESCRIPTOR, member=0, sender=0,
+          prefix=DESCRIPTOR_PREFIX)
+    for host in ("blue2", "dual", "red1"):
+        assert SEALED not in lab[host].bgp("show bgp ipv6 vpn")
+
+
+def test_reflector_survives_malformed_attributes(lab, at_reflector):
+    own = lab.registered("blue")["blue1"]
+    for reason, value in malformed(ROUTES, 100, own["memberId"],
+                                   own["senderId"], own["gateway"]):
+        at_reflector.expect_drop(reason, 100, rd(own["memberId"], 100),
+                                 SEALED, value)
+    assert SEALED not in lab["blue2"].bgp("show bgp ipv6 vpn")
+
+
+def test_members_check_what_is_reflected(lab, at_reflector):
+    """What the registration allows passes the S/R; a wrong MAC does not pass
+    a member, and is not a route there."""
+    own = lab.registered("blue")["blue1"]
+    epoch = route_epoch(lab, "blue2")
+    for reason, number in (("mac", epoch), ("routeEpoch", epoch + 1)):
+        before = lab.drops("blue2", "blue")[reason]
+        at_reflector.session.send(update(
+            at_reflector.asn, 100,
+            [vpnv6_nlri(rd(own["memberId"], 100), SEALED)],
+            group_attribute(ROUTES, 100, own["memberId"], own["senderId"],
+                            own["gateway"], number), own["gateway"]))
+        wait_for(lambda r=reason, b=before: lab.drops("blue2", "blue")[r] > b,
+                 f"blue2 to count a drop as {reason}")
+    assert SEALED in lab["blue2"].bgp("show bgp ipv6 vpn")
+    assert SEALED not in lab["red1"].bgp("show bgp ipv6 vpn")
+
+
+@pytest.fixture
+def at_member(lab):
+    """A speaker that is the S/R to blue1."""
+    site = lab.site("blue1")
+    with in_place_of_bgpd(lab["sr"], lambda: Speaker.accept(
+            lab["sr"], SR_ADDRESS, site.gateway, SR_AS)) as session:
+        yield Scene(lab, session, "blue1", SR_AS, SR_ADDRESS)
+
+
+def test_member_survives_malformed_attributes(lab, at_member):
+    group = lab["blue1"].bgp_json("show bgp group-vpn")["groups"]["blue"]
+    other = group["memberId"] + 1
+    for reason, value in malformed(ROUTES, 100, other, 7,
+                                   lab.site("blue2").gateway):
+        at_member.expect_drop(reason, 100, rd(other, 100), SEALED, value)
+
+
+def test_member_believes_no_forged_descriptor_or_member(lab, at_member):
+    gateway = lab.site("blue2").gateway
+    epoch = route_epoch(lab, "blue1")
+    at_member.expect_drop("mac", 100, rd(0, 100), DESCRIPTOR_PREFIX,
+                          group_attribute(DESCRIPTOR, 100, 0, 0, SR_ADDRESS,
+                                          epoch))
+    at_member.expect_drop("mac", 100, rd(9, 100), MEMBER_PREFIX,
+                          group_attribute(MEMBER, 100, 9, 9, gateway, epoch))
+    assert not lab.routes(lab.site("blue1"), "blue")
