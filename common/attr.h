@@ -7,7 +7,7 @@
  *   version(1)=1 kind(1) flags(2)=0 group-ID(4) member-ID(2) Sender-ID(3)
  *   reserved(1)=0 route epoch(4) { type(1) length(2) value }* MAC(16)
  *
- * The MAC is HMAC-SHA256-128 under gv_mac_key() over everything before it.
+ * The MAC is HMAC-SHA-512/256-128 under gv_mac_key() over everything before it.
  */
 #ifndef GV_ATTR_H
 #define GV_ATTR_H

@@ -4,21 +4,18 @@
  * is shared between threads; and a refusal leaves no entry in the thread's
  * OpenSSL error queue, which belongs to the host daemon.
  */
-/* SHA256_Transform() is deprecated; see there why it is used. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-
 #include "crypto.h"
 
 #include <limits.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
-
-#include "bytes.h"
 
 /* RFC 9838 section 4.5.4: a key wrap algorithm takes up to 256 octets. */
 #define WRAP_MAX 256
@@ -50,154 +47,82 @@ bool gv_equal(const void *a, const void *b, size_t len)
 }
 
 /*
- * HMAC-SHA-256 over libcrypto's compression function alone.  libfrr exports
- * an SHA256_Init(), _Update() and _Final() of its own, which in bgpd take the
- * place of libcrypto's also inside libcrypto: every way to SHA-256 through EVP
- * fails there.  SHA256_Transform() is only libcrypto's.
+ * SHA-512/256 and not SHA-256: libfrr exports an SHA256_Init(), _Update() and
+ * _Final() of its own, which in bgpd take the place of libcrypto's also inside
+ * libcrypto, so that there every way to SHA-256 through EVP fails.
  */
-struct sha256 {
-	SHA256_CTX state; /* only h is used */
-	uint64_t len;	  /* octets taken so far */
-	uint8_t block[SHA256_CBLOCK];
-};
+#define DIGEST "SHA2-512/256"
 
-static void sha256_init(struct sha256 *sha)
+static OSSL_PARAM octets(const char *name, const void *data, size_t len)
 {
-	/* FIPS 180-4 section 5.3.3 */
-	static const uint32_t h[8] = {
-		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-		0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
-	};
-	size_t i;
-
-	memset(sha, 0, sizeof(*sha));
-	for (i = 0; i < 8; i++)
-		sha->state.h[i] = h[i];
+	/* OpenSSL takes no NULL for an empty string. */
+	return OSSL_PARAM_construct_octet_string(
+		name, (void *)(data ? data : ""), len);
 }
 
-static void sha256_update(struct sha256 *sha, const void *data, size_t len)
+static bool hkdf(const OSSL_PARAM params[], void *out, size_t len)
 {
-	const uint8_t *octets = data;
-	size_t have, n;
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
+	bool ok = ctx && EVP_KDF_derive(ctx, out, len, params) == 1;
 
-	while (len > 0) {
-		have = sha->len % SHA256_CBLOCK;
-		n = SHA256_CBLOCK - have < len ? SHA256_CBLOCK - have : len;
-		memcpy(sha->block + have, octets, n);
-		sha->len += n;
-		octets += n;
-		len -= n;
-		if (sha->len % SHA256_CBLOCK == 0)
-			SHA256_Transform(&sha->state, sha->block);
-	}
-}
-
-static void sha256_final(struct sha256 *sha, uint8_t digest[32])
-{
-	static const uint8_t padding[SHA256_CBLOCK] = {0x80};
-	uint64_t bits = sha->len * 8;
-	struct gv_writer w;
-	uint8_t length[8];
-	size_t i;
-
-	sha256_update(sha, padding,
-		      1 + (2 * SHA256_CBLOCK - 9 - sha->len % SHA256_CBLOCK) %
-				      SHA256_CBLOCK);
-	gv_writer_init(&w, length, sizeof(length));
-	gv_put64(&w, bits);
-	sha256_update(sha, length, sizeof(length));
-	gv_writer_init(&w, digest, 32);
-	for (i = 0; i < 8; i++)
-		gv_put32(&w, sha->state.h[i]);
-}
-
-/* RFC 2104: of up to three pieces; a piece may be empty. */
-struct piece {
-	const void *data;
-	size_t len;
-};
-
-static void hmac_sha256(const void *key, size_t key_len,
-			const struct piece pieces[3], uint8_t mac[32])
-{
-	uint8_t inner[SHA256_CBLOCK] = {0}, outer[SHA256_CBLOCK];
-	struct sha256 sha;
-	size_t i;
-
-	if (key_len > SHA256_CBLOCK) {
-		sha256_init(&sha);
-		sha256_update(&sha, key, key_len);
-		sha256_final(&sha, inner);
-	} else if (key_len > 0) {
-		memcpy(inner, key, key_len);
-	}
-	for (i = 0; i < SHA256_CBLOCK; i++) {
-		outer[i] = inner[i] ^ 0x5c;
-		inner[i] ^= 0x36;
-	}
-
-	sha256_init(&sha);
-	sha256_update(&sha, inner, sizeof(inner));
-	for (i = 0; i < 3; i++)
-		sha256_update(&sha, pieces[i].data, pieces[i].len);
-	sha256_final(&sha, mac);
-	sha256_init(&sha);
-	sha256_update(&sha, outer, sizeof(outer));
-	sha256_update(&sha, mac, 32);
-	sha256_final(&sha, mac);
-
-	gv_wipe(inner, sizeof(inner));
-	gv_wipe(outer, sizeof(outer));
-	gv_wipe(&sha, sizeof(sha));
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	return ok;
 }
 
 bool gv_hkdf_extract(const void *salt, size_t salt_len, const void *ikm,
 		     size_t ikm_len, uint8_t prk[GV_SECRET_LEN])
 {
-	const struct piece pieces[3] = {{ikm, ikm_len}};
+	int mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY;
+	char digest[] = DIGEST;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest,
+						 0),
+		octets(OSSL_KDF_PARAM_SALT, salt, salt_len),
+		octets(OSSL_KDF_PARAM_KEY, ikm, ikm_len),
+		OSSL_PARAM_construct_end(),
+	};
 
-	hmac_sha256(salt, salt_len, pieces, prk);
-	return true;
+	ERR_set_mark();
+	return finish(hkdf(params, prk, GV_SECRET_LEN), prk, GV_SECRET_LEN);
 }
 
 bool gv_hkdf_expand(const uint8_t prk[GV_SECRET_LEN], const void *info,
 		    size_t info_len, void *out, size_t out_len)
 {
-	uint8_t t[32], number = 0, *pos = out;
-	size_t left = out_len, n;
+	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	char digest[] = DIGEST;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest,
+						 0),
+		octets(OSSL_KDF_PARAM_KEY, prk, GV_SECRET_LEN),
+		octets(OSSL_KDF_PARAM_INFO, info, info_len),
+		OSSL_PARAM_construct_end(),
+	};
 
-	if (out_len == 0 || out_len > 255 * sizeof(t)) {
-		gv_wipe(out, out_len);
-		return false;
-	}
-	while (left > 0) {
-		const struct piece pieces[3] = {
-			{t, number ? sizeof(t) : 0},
-			{info, info_len},
-			{&number, 1},
-		};
-
-		number++;
-		hmac_sha256(prk, GV_SECRET_LEN, pieces, t);
-		n = left < sizeof(t) ? left : sizeof(t);
-		memcpy(pos, t, n);
-		pos += n;
-		left -= n;
-	}
-	gv_wipe(t, sizeof(t));
-	return true;
+	ERR_set_mark();
+	return finish(hkdf(params, out, out_len), out, out_len);
 }
 
 bool gv_hmac(const uint8_t key[GV_SECRET_LEN], const void *data, size_t len,
 	     uint8_t mac[GV_MAC_LEN])
 {
-	const struct piece pieces[3] = {{data, len}};
 	uint8_t full[32];
+	size_t full_len;
+	bool ok;
 
-	hmac_sha256(key, GV_SECRET_LEN, pieces, full);
-	memcpy(mac, full, GV_MAC_LEN);
+	ERR_set_mark();
+	ok = EVP_Q_mac(NULL, "HMAC", NULL, DIGEST, NULL, key, GV_SECRET_LEN,
+		       data ? data : "", len, full, sizeof(full),
+		       &full_len) != NULL &&
+	     full_len == sizeof(full);
+	if (ok)
+		memcpy(mac, full, GV_MAC_LEN);
 	gv_wipe(full, sizeof(full));
-	return true;
+	return finish(ok, mac, GV_MAC_LEN);
 }
 
 /* One call of a cipher without IV and padding.  out has room for what the
@@ -292,4 +217,120 @@ bool gv_key_unwrap(const uint8_t *key, size_t key_len, const void *in,
 		return false;
 	}
 	return wrap_once(key, key_len, false, in, in_len, out, out_len);
+}
+
+/* Without tag and error queue.  libcrypto wants aad and data in pieces of an
+ * int's length; ours are short. */
+static bool gcm_once(EVP_CIPHER_CTX *ctx, const uint8_t key[32],
+		     const uint8_t nonce[GV_GCM_NONCE_LEN], bool encrypt,
+		     const void *aad, size_t aad_len, const void *in,
+		     size_t len, uint8_t *out)
+{
+	int n;
+
+	return ctx && aad_len <= INT_MAX && len <= INT_MAX &&
+	       EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce, encrypt,
+				  NULL) == 1 &&
+	       EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len) == 1 &&
+	       EVP_CipherUpdate(ctx, out, &n, in, (int)len) == 1;
+}
+
+bool gv_gcm_seal(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
+		 const void *aad, size_t aad_len, const void *in, size_t len,
+		 uint8_t *out)
+{
+	EVP_CIPHER_CTX *ctx;
+	bool ok;
+	int n;
+
+	ERR_set_mark();
+	ctx = EVP_CIPHER_CTX_new();
+	ok = gcm_once(ctx, key, nonce, true, aad, aad_len, in, len, out) &&
+	     EVP_CipherFinal_ex(ctx, out + len, &n) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, GV_GCM_TAG_LEN,
+				 out + len) == 1;
+	EVP_CIPHER_CTX_free(ctx);
+	return finish(ok, out, len + GV_GCM_TAG_LEN);
+}
+
+bool gv_gcm_open(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
+		 const void *aad, size_t aad_len, const uint8_t *in, size_t len,
+		 uint8_t *out)
+{
+	uint8_t tag[GV_GCM_TAG_LEN];
+	EVP_CIPHER_CTX *ctx;
+	bool ok;
+	int n;
+
+	if (len < sizeof(tag))
+		return false;
+	len -= sizeof(tag);
+	memcpy(tag, in + len, sizeof(tag));
+	ERR_set_mark();
+	ctx = EVP_CIPHER_CTX_new();
+	ok = gcm_once(ctx, key, nonce, false, aad, aad_len, in, len, out) &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof(tag),
+				 tag) == 1 &&
+	     EVP_CipherFinal_ex(ctx, out + len, &n) == 1;
+	EVP_CIPHER_CTX_free(ctx);
+	return finish(ok, out, len);
+}
+
+bool gv_sign_key_new(uint8_t private_key[GV_SIGN_KEY_LEN],
+		     uint8_t public_key[GV_SIGN_KEY_LEN])
+{
+	size_t private_len = GV_SIGN_KEY_LEN, public_len = GV_SIGN_KEY_LEN;
+	EVP_PKEY *key;
+	bool ok;
+
+	ERR_set_mark();
+	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	ok = key &&
+	     EVP_PKEY_get_raw_private_key(key, private_key, &private_len) ==
+		     1 &&
+	     EVP_PKEY_get_raw_public_key(key, public_key, &public_len) == 1;
+	EVP_PKEY_free(key);
+	if (!ok)
+		gv_wipe(public_key, GV_SIGN_KEY_LEN);
+	return finish(ok, private_key, GV_SIGN_KEY_LEN);
+}
+
+bool gv_sign(const uint8_t private_key[GV_SIGN_KEY_LEN], const void *data,
+	     size_t len, uint8_t signature[GV_SIGNATURE_LEN])
+{
+	size_t signature_len = GV_SIGNATURE_LEN;
+	EVP_MD_CTX *ctx;
+	EVP_PKEY *key;
+	bool ok;
+
+	ERR_set_mark();
+	key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, private_key,
+					   GV_SIGN_KEY_LEN);
+	ctx = EVP_MD_CTX_new();
+	ok = key && ctx &&
+	     EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) == 1 &&
+	     EVP_DigestSign(ctx, signature, &signature_len, data, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return finish(ok, signature, GV_SIGNATURE_LEN);
+}
+
+bool gv_verify(const uint8_t public_key[GV_SIGN_KEY_LEN], const void *data,
+	       size_t len, const uint8_t signature[GV_SIGNATURE_LEN])
+{
+	EVP_MD_CTX *ctx;
+	EVP_PKEY *key;
+	bool ok;
+
+	ERR_set_mark();
+	key = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_key,
+					  GV_SIGN_KEY_LEN);
+	ctx = EVP_MD_CTX_new();
+	ok = key && ctx &&
+	     EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1 &&
+	     EVP_DigestVerify(ctx, signature, GV_SIGNATURE_LEN, data, len) == 1;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_pop_to_mark();
+	return ok;
 }

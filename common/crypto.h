@@ -16,13 +16,13 @@ void gv_wipe(void *secret, size_t len);
 /* Constant time comparison. */
 bool gv_equal(const void *a, const void *b, size_t len);
 
-/* RFC 5869 with SHA-256. */
+/* RFC 5869 with SHA-512/256 (FIPS 180-4). */
 bool gv_hkdf_extract(const void *salt, size_t salt_len, const void *ikm,
 		     size_t ikm_len, uint8_t prk[GV_SECRET_LEN]);
 bool gv_hkdf_expand(const uint8_t prk[GV_SECRET_LEN], const void *info,
 		    size_t info_len, void *out, size_t out_len);
 
-/* RFC 4868, truncated to 128 bits. */
+/* RFC 2104 with SHA-512/256, truncated to 128 bits. */
 bool gv_hmac(const uint8_t key[GV_SECRET_LEN], const void *data, size_t len,
 	     uint8_t mac[GV_MAC_LEN]);
 
@@ -38,5 +38,28 @@ bool gv_key_wrap(const uint8_t *key, size_t key_len, const void *in,
 		 size_t in_len, uint8_t *out, size_t *out_len);
 bool gv_key_unwrap(const uint8_t *key, size_t key_len, const void *in,
 		   size_t in_len, uint8_t *out, size_t *out_len);
+
+/* AES-256-GCM with a 16 octet tag (RFC 5116), which follows the ciphertext:
+ * sealing gives len + GV_GCM_TAG_LEN octets, opening takes as many and gives
+ * len.  Opening fails if the tag is wrong. */
+#define GV_GCM_NONCE_LEN 12
+#define GV_GCM_TAG_LEN 16
+bool gv_gcm_seal(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
+		 const void *aad, size_t aad_len, const void *in, size_t len,
+		 uint8_t *out);
+bool gv_gcm_open(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
+		 const void *aad, size_t aad_len, const uint8_t *in, size_t len,
+		 uint8_t *out);
+
+/* Ed25519 (RFC 8032), keys raw.  Signing is deterministic; the signature must
+ * not overlap the data. */
+#define GV_SIGN_KEY_LEN 32
+#define GV_SIGNATURE_LEN 64
+bool gv_sign_key_new(uint8_t private_key[GV_SIGN_KEY_LEN],
+		     uint8_t public_key[GV_SIGN_KEY_LEN]);
+bool gv_sign(const uint8_t private_key[GV_SIGN_KEY_LEN], const void *data,
+	     size_t len, uint8_t signature[GV_SIGNATURE_LEN]);
+bool gv_verify(const uint8_t public_key[GV_SIGN_KEY_LEN], const void *data,
+	       size_t len, const uint8_t signature[GV_SIGNATURE_LEN]);
 
 #endif /* GV_CRYPTO_H */

@@ -9,12 +9,14 @@
  * one key for all senders), and its SPI is tag << 24.
  *
  * Secrets are clear in the structures (wipe them) and wrapped on the wire
- * (RFC 5649, KW_5649_256) under the IKE SA's GSK_w.
+ * (RFC 5649, KW_5649_256) under the GSK_w of the SA that they are sent over:
+ * an IKE SA or, with GSA_REKEY (rekey.h), the Rekey SA.  The Rekey SA's own
+ * keys may be wrapped under others that a member has (keys.h, lkh.h).
  */
 #ifndef GV_GIKEV2_H
 #define GV_GIKEV2_H
 
-#include "gv.h"
+#include "keys.h"
 
 /* Payload types, exchange types, notifies: RFC 9838 section 7 (IANA). */
 #define GV_PAYLOAD_IDG 50
@@ -28,8 +30,6 @@
 #define GV_N_AUTHORIZATION_FAILED 46
 #define GV_N_REGISTRATION_FAILED 49
 #define GV_N_GROUP_SENDER 16429
-
-#define GV_KWK_LEN 32 /* GSK_w for KW_5649_256: octets of prf+ output */
 
 /* Data SAs (epochs) in one GSA: the current and those around it. */
 #define GV_EPOCHS_MAX 4
@@ -57,28 +57,59 @@ struct gv_epoch_sa {
 	uint32_t epoch;	   /* from 1 */
 	uint32_t lifetime; /* seconds that are left, 0 = not limited */
 	struct gv_esp_proposal esp;
-	uint8_t gsk[GV_SECRET_LEN];
+	uint8_t gsk[GV_SECRET_LEN];	 /* sa_mode derived */
+	uint8_t esp_key[GV_ESP_KEY_MAX]; /* shared: gv_esp_key_len() octets */
 };
 
 /* Replay windows of 32 to 4096 packets. */
 #define GV_REPLAY_LOG2_MIN 5
 #define GV_REPLAY_LOG2_MAX 12
 
-/* Everything that a registration or an in-band rekey delivers. */
+#define GV_REKEY_SPI_LEN 16
+#define GV_NEXT_SPIS_MAX 2
+
+/* A Rekey SA: its policy and keys (the KEK).  AES-256-GCM, KW_5649_256,
+ * Ed25519 signatures. */
+struct gv_kek {
+	uint8_t spi[GV_REKEY_SPI_LEN]; /* not all zero */
+	uint32_t lifetime;	       /* seconds that are left, not 0 */
+	/* Message-ID of the next GSA_REKEY; a member takes no lower one. */
+	uint32_t message_id;
+	/* Of the SA that comes next; all zero = not told. */
+	uint8_t next_spi[GV_NEXT_SPIS_MAX][GV_REKEY_SPI_LEN];
+	unsigned int next_spis;
+	uint8_t keymat[GV_KEK_LEN]; /* GSK_e, salt included, and GSK_w */
+	/* Ed25519 public key.  All zero = as before; only in a rekey. */
+	uint8_t auth_key[GV_SIGN_KEY_LEN];
+};
+
+/* Everything that a registration or a rekey delivers.  A GSA_REKEY may carry
+ * a KEK alone: then there are no epochs, and of the rest nothing is used. */
 struct gv_gsa {
 	uint32_t group_id;
 	uint8_t sa_mode;   /* enum gv_sa_mode */
 	uint8_t encap;	   /* enum gv_encap */
 	uint16_t atd, dtd; /* seconds, RFC 9838 section 4.4.3 (GW policy) */
-	uint8_t replay_window_log2; /* GV_REPLAY_LOG2_MIN..MAX */
+	/* derived: GV_REPLAY_LOG2_MIN..MAX, shared: 0 */
+	uint8_t replay_window_log2;
 	/* 1..GV_EPOCHS_MAX, oldest first: epochs rise, tags differ. */
 	unsigned int epochs;
 	struct gv_epoch_sa epoch[GV_EPOCHS_MAX];
 	uint32_t route_epoch; /* from 1 */
 	uint8_t route_secret[GV_SECRET_LEN];
-	/* Member key bag: registration only, 0 in an in-band rekey. */
+	/* Member key bag: registration only, 0 in a rekey. */
 	uint16_t member_id;
 	uint32_t sender_id;
+
+	/* With a KEK every epoch has a lifetime. */
+	bool has_kek;
+	struct gv_kek kek;
+	/* To encode: how the KEK is wrapped, if not under GSK_w.  The
+	 * caller's, NULL after decoding.  path: registration; wrapped: the
+	 * result of gv_lkh_rekey() with kek.keymat. */
+	const struct gv_key_path *path;
+	const struct gv_wrapped_key *wrapped;
+	size_t wrapped_count;
 };
 
 enum gv_gikev2_error {
@@ -89,6 +120,8 @@ enum gv_gikev2_error {
 	GV_GIKEV2_DUPLICATE,   /* one that may appear once appears twice */
 	GV_GIKEV2_UNSUPPORTED, /* algorithm, mode or protocol not known here */
 	GV_GIKEV2_UNWRAP,      /* a wrapped key fails its integrity check */
+	GV_GIKEV2_SHARED_AEAD, /* one AEAD key for all senders: IVs repeat */
+	GV_GIKEV2_EXCLUDED,    /* no key of ours leads to the KEK */
 	GV_GIKEV2_ERRORS
 };
 const char *gv_gikev2_error_text(enum gv_gikev2_error error);
@@ -99,21 +132,47 @@ size_t gv_idg_encode(uint32_t group_id, uint8_t *body, size_t size);
 enum gv_gikev2_error gv_idg_decode(const uint8_t *body, size_t len,
 				   uint32_t *group_id);
 
+/* What would be wrong with encoding it. */
+enum gv_gikev2_error gv_gsa_check(const struct gv_gsa *gsa);
+
 /* GSA and KD always travel together: both are written or neither.  *gsa_len
  * and *kd_len: capacities on entry, lengths on return, 0 on failure (content
  * not valid, or it does not fit). */
 bool gv_gsa_encode(const struct gv_gsa *gsa, const uint8_t kwk[GV_KWK_LEN],
 		   uint8_t *gsa_body, size_t *gsa_len, uint8_t *kd_body,
 		   size_t *kd_len);
-/* gsa->group_id is what the traffic selectors say: compare it with the group
- * that was asked for.  gsa is wiped on any error. */
+/* gsa->group_id is what the bodies say: compare it with the group that was
+ * asked for.  gsa is wiped on any error.  This receiver knows derived SAs over
+ * GRE and no Rekey SA; the rest is unsupported, as anything unknown is. */
 enum gv_gikev2_error gv_gsa_decode(const uint8_t *gsa_body, size_t gsa_len,
 				   const uint8_t *kd_body, size_t kd_len,
 				   const uint8_t kwk[GV_KWK_LEN],
 				   struct gv_gsa *gsa);
+
+/* What else a receiver can do. */
+enum gv_can {
+	GV_CAN_SHARED = 1 << 0,	  /* sa_mode shared */
+	GV_CAN_IPIP = 1 << 1,	  /* encap ipip */
+	GV_CAN_REKEY_SA = 1 << 2, /* GSA_REKEY, key trees */
+};
+
+struct gv_gsa_receiver {
+	unsigned int can; /* of enum gv_can */
+	/* The member's keys of the group's tree; NULL: it has none and wants
+	 * none.  A registration's replace it, a rekey's update it; unchanged
+	 * on any error. */
+	struct gv_key_path *path;
+};
+
+/* The same for such a receiver. */
+enum gv_gikev2_error gv_gsa_decode_for(const struct gv_gsa_receiver *receiver,
+				       const uint8_t *gsa_body, size_t gsa_len,
+				       const uint8_t *kd_body, size_t kd_len,
+				       const uint8_t kwk[GV_KWK_LEN],
+				       struct gv_gsa *gsa);
 void gv_gsa_wipe(struct gv_gsa *gsa);
-/* Octets that a body never exceeds. */
+/* Octets that a body never exceeds; KD: that of the largest GSA_REKEY. */
 #define GV_GSA_BODY_MAX 1024
-#define GV_KD_BODY_MAX 1024
+#define GV_KD_BODY_MAX 3072
 
 #endif /* GV_GIKEV2_H */

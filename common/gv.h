@@ -20,7 +20,7 @@
 #define GV_TEXT_MAX 255
 
 #define GV_SECRET_LEN 32	   /* group secret, route secret, PRK: octets */
-#define GV_MAC_LEN 16		   /* HMAC-SHA256-128 (RFC 4868): octets */
+#define GV_MAC_LEN 16		   /* HMAC-SHA-512/256-128: octets */
 #define GV_SENDER_ID_MAX 0xffffffu /* Sender-IDs are 24 bit, 0 is not used */
 #define GV_MEMBER_ID_GCKS 0	   /* the S/R device itself */
 #define GV_TAG_MIN 0x10		   /* top octet of a group SPI, see keys.h */

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The key schedule: HKDF-SHA256 (RFC 5869) with labels, nothing else.  The
+ * The key schedule: HKDF (RFC 5869) with labels, nothing else.  The
  * keys of one epoch come from its group secret, those of the routes from the
- * route secret; neither tells anything about the other.
+ * route secret; neither tells anything about the other.  And the way to the
+ * Rekey SA's keys through wrapped ones (RFC 9838 section 3.3).
  */
 #include "keys.h"
+
+#include <string.h>
 
 #include "bytes.h"
 #include "crypto.h"
@@ -95,4 +98,148 @@ bool gv_nlri_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 	gv_put16(&w, member_id);
 	gv_put32(&w, route_epoch);
 	return route_key(group_id, route_secret, info, w.len, key);
+}
+
+/* ------------------------------------------------------------------------
+ * Key paths
+ */
+
+#define KEK_ID 0
+#define GSK_W_ID 0
+
+void gv_path_wipe(struct gv_key_path *path)
+{
+	gv_wipe(path, sizeof(*path));
+}
+
+/* What a member finds out from one message. */
+struct search {
+	const struct gv_key_path *path;
+	const uint8_t *gsk_w;
+	struct gv_key_path found;	     /* in the order of discovery */
+	uint32_t opened_by[GV_KEY_PATH_MAX]; /* KWK IDs of found */
+	bool has_kek;
+	uint32_t kek_opened_by;
+};
+
+/* The position of the key in the path, path->count if it is not there. */
+static unsigned int position(const struct gv_key_path *path, uint32_t key_id)
+{
+	unsigned int i = 0;
+
+	while (i < path->count && path->keys[i].key_id != key_id)
+		i++;
+	return i;
+}
+
+static const uint8_t *known_key(const struct search *search, uint32_t key_id)
+{
+	unsigned int i;
+
+	if (key_id == GSK_W_ID)
+		return search->gsk_w;
+	i = position(search->path, key_id);
+	if (i < search->path->count)
+		return search->path->keys[i].key;
+	i = position(&search->found, key_id);
+	if (i < search->found.count)
+		return search->found.keys[i].key;
+	return NULL;
+}
+
+static bool unwrap(const struct gv_wrapped_key *in, const uint8_t *kwk,
+		   uint8_t *secret, size_t len)
+{
+	size_t got = len;
+
+	return in->len <= sizeof(in->wrapped) &&
+	       gv_key_unwrap(kwk, GV_KWK_LEN, in->wrapped, in->len, secret,
+			     &got) &&
+	       got == len;
+}
+
+/* Opens one wrapped key if that is possible and of use; news tells. */
+static enum gv_path_error open_key(struct search *search,
+				   const struct gv_wrapped_key *in,
+				   uint8_t kek[GV_KEK_LEN], bool *news)
+{
+	const uint8_t *kwk = known_key(search, in->kwk_id);
+	struct gv_key_path *found = &search->found;
+	struct gv_path_key *key = &found->keys[found->count];
+
+	if (!kwk)
+		return GV_PATH_OK;
+	if (in->key_id == KEK_ID) {
+		if (!unwrap(in, kwk, kek, GV_KEK_LEN))
+			return GV_PATH_UNWRAP;
+		search->has_kek = true;
+		search->kek_opened_by = in->kwk_id;
+		return GV_PATH_OK;
+	}
+	if (known_key(search, in->key_id))
+		return GV_PATH_OK;
+	if (found->count == GV_KEY_PATH_MAX)
+		return GV_PATH_TOO_LONG;
+	if (!unwrap(in, kwk, key->key, sizeof(key->key)))
+		return GV_PATH_UNWRAP;
+	key->key_id = in->key_id;
+	search->opened_by[found->count++] = in->kwk_id;
+	*news = true;
+	return GV_PATH_OK;
+}
+
+/* The keys from the one that opened the KEK to one of the old path, and on
+ * from there as before; a chain that ends at GSK_w is the whole path. */
+static enum gv_path_error make_path(const struct search *search,
+				    struct gv_key_path *path)
+{
+	const struct gv_key_path *old = search->path;
+	uint32_t id = search->kek_opened_by;
+	unsigned int i;
+
+	memset(path, 0, sizeof(*path));
+	for (;;) {
+		i = position(&search->found, id);
+		if (i == search->found.count)
+			break;
+		path->keys[path->count++] = search->found.keys[i];
+		id = search->opened_by[i];
+	}
+	i = id == GSK_W_ID ? old->count : position(old, id);
+	if (!path->count)
+		i = 0; /* nothing new */
+	if (path->count + old->count - i > GV_KEY_PATH_MAX)
+		return GV_PATH_TOO_LONG;
+	while (i < old->count)
+		path->keys[path->count++] = old->keys[i++];
+	return GV_PATH_OK;
+}
+
+enum gv_path_error gv_path_follow(struct gv_key_path *path,
+				  const uint8_t gsk_w[GV_KWK_LEN],
+				  const struct gv_wrapped_key *keys,
+				  size_t count, uint8_t kek[GV_KEK_LEN])
+{
+	struct search search = {.path = path, .gsk_w = gsk_w};
+	enum gv_path_error error = GV_PATH_OK;
+	struct gv_key_path updated = {};
+	bool news = true;
+
+	/* In any order: until a round brings nothing new.  A key is opened
+	 * once, so the rounds are few. */
+	while (news && !error && !search.has_kek) {
+		news = false;
+		for (size_t i = 0; i < count && !error && !search.has_kek; i++)
+			error = open_key(&search, &keys[i], kek, &news);
+	}
+	if (!error)
+		error = search.has_kek ? make_path(&search, &updated)
+				       : GV_PATH_EXCLUDED;
+	if (!error)
+		*path = updated;
+	else
+		gv_wipe(kek, GV_KEK_LEN);
+	gv_wipe(&search, sizeof(search));
+	gv_path_wipe(&updated);
+	return error;
 }

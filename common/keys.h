@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The key schedule of sa_mode = derived, and the keys that come from the
- * route secret.  doc/protocol.md, "Keys".
+ * The key schedule of sa_mode = derived, the keys that come from the route
+ * secret, and those of a Rekey SA.  doc/protocol.md, "Keys", "Rekey SA".
  *
  * PRK = HKDF-Extract(salt = "groupvpn 1" | group-ID(4) | epoch(4), GSK)
  * ESP key of the SA from sender s to receiver r:
@@ -11,7 +11,7 @@
 #ifndef GV_KEYS_H
 #define GV_KEYS_H
 
-#include "gv.h"
+#include "crypto.h"
 
 /* The SPI, host byte order, of what sender sends under tag. */
 uint32_t gv_spi(uint8_t tag, uint32_t sender_id);
@@ -35,5 +35,52 @@ bool gv_mac_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 bool gv_nlri_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 		 uint16_t member_id, uint32_t route_epoch,
 		 uint8_t key[GV_SECRET_LEN]);
+
+/* ------------------------------------------------------------------------
+ * Wrapped keys and the path through them
+ */
+
+#define GV_KWK_LEN 32	   /* of a key that wraps others: KW_5649_256 */
+#define GV_KEY_PATH_MAX 16 /* keys; a tree over 16 bit member-IDs */
+/* KEYMAT of a Rekey SA with AES-256-GCM, in this order: GSK_e with its salt,
+ * GSK_w.  We call it the KEK. */
+#define GV_GSK_E_LEN 36
+#define GV_KEK_LEN (GV_GSK_E_LEN + GV_KWK_LEN)
+
+/* A key as it travels, RFC 9838 section 4.5.4.  Key ID 0: the KEK.  KWK ID 0:
+ * the default KWK (GSK_w) of the SA that it is sent over. */
+struct gv_wrapped_key {
+	uint32_t key_id, kwk_id;
+	uint16_t len;
+	uint8_t wrapped[GV_WRAPPED_LEN(GV_KEK_LEN)];
+};
+
+struct gv_path_key {
+	uint32_t key_id;
+	uint8_t key[GV_KWK_LEN];
+};
+
+/* RFC 9838's Working Key Path: the keys that a member keeps to open the next
+ * KEK, each of which was wrapped under the one after it.  Its own is last. */
+struct gv_key_path {
+	unsigned int count;
+	struct gv_path_key keys[GV_KEY_PATH_MAX];
+};
+
+enum gv_path_error {
+	GV_PATH_OK = 0,
+	GV_PATH_EXCLUDED, /* no key of ours leads to the KEK */
+	GV_PATH_UNWRAP,	  /* a wrapped key fails its integrity check */
+	GV_PATH_TOO_LONG  /* more than GV_KEY_PATH_MAX keys */
+};
+
+/* Finds the KEK with the path's keys and the default KWK among wrapped keys in
+ * any order, and updates the path as RFC 9838 section 3.3 says.  On any error
+ * path is as it was and kek holds nothing. */
+enum gv_path_error gv_path_follow(struct gv_key_path *path,
+				  const uint8_t gsk_w[GV_KWK_LEN],
+				  const struct gv_wrapped_key *keys,
+				  size_t count, uint8_t kek[GV_KEK_LEN]);
+void gv_path_wipe(struct gv_key_path *path);
 
 #endif /* GV_KEYS_H */

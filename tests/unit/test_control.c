@@ -26,7 +26,7 @@
 	"303132333435363738393a3b3c3d3e3f"
 #define ATTR                                                                   \
 	"000d 0029 010100000000006400000000000000000003010004c0000201"         \
-	"1df01a0ebbad20aa7df8bad83c2eaa63"
+	"fe6719b32fc3b3c9e29daa74eee7b269"
 #define IDENTITY "000e 000d 7369746531406578616d706c65"
 #define READY "000f 0001 01"
 #define NOT_READY "000f 0001 00"

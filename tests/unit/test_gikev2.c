@@ -2,7 +2,8 @@
 /*
  * Bodies of IDg, GSA and KD: the examples of doc/protocol.md (example_*),
  * round trips, truncation, bit flips, and substructures, transforms and
- * attributes that are malformed, missing, doubled or unknown.
+ * attributes that are malformed, missing, doubled or unknown; the same for
+ * what only some receivers know: shared SAs, IPv4 in IPv4, the Rekey SA.
  */
 #include "unit.h"
 
@@ -311,8 +312,10 @@ static void refuses_to_encode(void **state)
 
 	bad[n] = registration(), bad[n++].group_id = 0;
 	bad[n] = registration(), bad[n++].sa_mode = 0;
-	bad[n] = registration(), bad[n++].sa_mode = GV_SA_SHARED;
-	bad[n] = registration(), bad[n++].encap = GV_ENCAP_IPIP;
+	bad[n] = registration(), bad[n++].sa_mode = GV_SA_SHARED; /* GCM */
+	bad[n] = registration(), bad[n++].sa_mode = 3;
+	bad[n] = registration(), bad[n++].encap = 0;
+	bad[n] = registration(), bad[n++].encap = 3;
 	bad[n] = registration(), bad[n++].replay_window_log2 = 4;
 	bad[n] = registration(), bad[n++].replay_window_log2 = 13;
 	bad[n] = registration(), bad[n++].epochs = 0;
@@ -836,6 +839,769 @@ static void short_secret(void **state)
 			 GV_GIKEV2_BAD_VALUE);
 }
 
+/* ------------------------------------------------------------------------
+ * Receivers that can do more
+ */
+
+#define CAN_ALL (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_REKEY_SA)
+
+static enum gv_gikev2_error
+decode_for(const struct bodies *bodies, size_t gsa_len, size_t kd_len,
+	   unsigned int can, struct gv_key_path *path, struct gv_gsa *out)
+{
+	const struct gv_gsa_receiver receiver = {can, path};
+	uint8_t *gsa_copy = exact(bodies->gsa, gsa_len);
+	uint8_t *kd_copy = exact(bodies->kd, kd_len);
+	struct gv_key_path before = {};
+	enum gv_gikev2_error error;
+
+	if (path)
+		before = *path;
+	memset(out, 0xa5, sizeof(*out));
+	error = gv_gsa_decode_for(&receiver, gsa_copy, gsa_len, kd_copy, kd_len,
+				  kwk, out);
+	if (error != GV_GIKEV2_OK) {
+		assert_true(all_zero(out, sizeof(*out)));
+		if (path)
+			assert_memory_equal(path, &before, sizeof(before));
+	}
+	free(gsa_copy);
+	free(kd_copy);
+	return error;
+}
+
+/* Receivers that lack one thing that the bodies need refuse them as
+ * unsupported. */
+static void needs(const struct bodies *bodies, unsigned int needed)
+{
+	struct gv_gsa out;
+
+	for (unsigned int can = 0; can <= CAN_ALL; can++)
+		assert_int_equal(decode_for(bodies, bodies->gsa_len,
+					    bodies->kd_len, can, NULL, &out),
+				 (can & needed) == needed
+					 ? GV_GIKEV2_OK
+					 : GV_GIKEV2_UNSUPPORTED);
+	assert_int_equal(decode(bodies, bodies->gsa_len, bodies->kd_len, &out),
+			 needed ? GV_GIKEV2_UNSUPPORTED : GV_GIKEV2_OK);
+}
+
+/* Those who can do more read everything that others read in the same way. */
+static void more_is_not_other(void **state)
+{
+	const struct gv_gsa both[] = {registration(), rekey()};
+	struct bodies bodies;
+	struct gv_gsa back;
+
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		assert_true(encode(&both[i], &bodies));
+		needs(&bodies, 0);
+		assert_int_equal(decode_for(&bodies, bodies.gsa_len,
+					    bodies.kd_len, CAN_ALL, NULL,
+					    &back),
+				 GV_GIKEV2_OK);
+		assert_gsa(&both[i], &back);
+	}
+}
+
+/* Each bit of what all receivers together can do counts. */
+static void flip_all(const struct bodies *original,
+		     bool (*ignored)(bool kd, size_t at))
+{
+	struct bodies bodies = *original;
+	struct gv_gsa same, back;
+
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    CAN_ALL, NULL, &same),
+			 GV_GIKEV2_OK);
+	for (size_t bit = 0; bit < 8 * (bodies.gsa_len + bodies.kd_len);
+	     bit++) {
+		bool kd = bit / 8 >= bodies.gsa_len;
+		size_t at = bit / 8 - (kd ? bodies.gsa_len : 0);
+		uint8_t *octet = (kd ? bodies.kd : bodies.gsa) + at;
+		enum gv_gikev2_error error;
+
+		*octet ^= 0x80 >> bit % 8;
+		error = decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				   CAN_ALL, NULL, &back);
+		*octet ^= 0x80 >> bit % 8;
+		if (ignored(kd, at))
+			assert_int_equal(error, GV_GIKEV2_OK);
+		else if (error == GV_GIKEV2_OK &&
+			 !memcmp(&same, &back, sizeof(same)))
+			fail_msg("bit %zu of octet %zu in %s does not count",
+				 bit % 8, at, kd ? "KD" : "GSA");
+	}
+}
+
+static void cut_all(const struct bodies *bodies)
+{
+	struct gv_gsa back;
+
+	for (size_t cut = 0; cut < bodies->gsa_len; cut++)
+		assert_int_not_equal(decode_for(bodies, cut, bodies->kd_len,
+						CAN_ALL, NULL, &back),
+				     GV_GIKEV2_OK);
+	for (size_t cut = 0; cut < bodies->kd_len; cut++)
+		assert_int_not_equal(decode_for(bodies, bodies->gsa_len, cut,
+						CAN_ALL, NULL, &back),
+				     GV_GIKEV2_OK);
+}
+
+static enum gv_gikev2_error decode_hex_for(const char *gsa, const char *kd,
+					   unsigned int can)
+{
+	struct bodies bodies;
+	struct gv_key_path path = {1, {{99, {1}}}};
+	struct gv_gsa back;
+
+	bodies.gsa_len = unhex(gsa, bodies.gsa, sizeof(bodies.gsa));
+	bodies.kd_len = unhex(kd, bodies.kd, sizeof(bodies.kd));
+	return decode_for(&bodies, bodies.gsa_len, bodies.kd_len, can, &path,
+			  &back);
+}
+
+struct bad_for {
+	const char *gsa, *kd;
+	enum gv_gikev2_error error;
+};
+
+static void check_all_for(const struct bad_for *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		enum gv_gikev2_error error =
+			decode_hex_for(cases[i].gsa, cases[i].kd, CAN_ALL);
+
+		if (error != cases[i].error)
+			fail_msg("case %zu: %s / %s: want %s, got %s", i,
+				 cases[i].gsa, cases[i].kd,
+				 gv_gikev2_error_text(cases[i].error),
+				 gv_gikev2_error_text(error));
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Shared SAs, IPv4 in IPv4
+ */
+
+#define IPIP_TS "0704 0010 0000 ffff 00000000 ffffffff"
+#define ENCR_CBC "0300 000c 01 00 000c 800e 0080"
+#define INTEG_SHA2 "0300 0008 03 00 000c"
+#define LAST_SN_UNSPECIFIED "0000 0008 05 00 0002"
+#define SHARED_TRANSFORMS ENCR_CBC INTEG_SHA2 LAST_SN_UNSPECIFIED
+#define SHARED_POLICY(ts)                                                      \
+	"0304 0054 21000000" ts SHARED_TRANSFORMS LIFE_3600 EPOCH_7
+#define GW_IPIP_GROUP "4003 0004 00000064"
+#define GW_SHARED_IPIP "0000 001c" DELAYS "c000 0002 c001 0002" GW_IPIP_GROUP
+#define GW_SHARED "0000 0014" DELAYS "c000 0002 c001 0001"
+#define SHARED_KEY                                                             \
+	"0001 0040 00000000 00000000 83887f278b439178d54fce886b6d778d"         \
+	"b16be2e0002b1ff686b46b426e0de483ca4118487cced4b973793540c8608982"     \
+	"3879f6587bd17a16"
+#define SHARED_BAG "0304 0080 21000000" SHARED_KEY ROUTE_SECRET
+
+/* One epoch of AES-128-CBC with HMAC-SHA2-256-128, one key for all. */
+static struct gv_gsa shared(void)
+{
+	struct gv_gsa gsa = rekey();
+
+	gsa.sa_mode = GV_SA_SHARED;
+	gsa.encap = GV_ENCAP_IPIP;
+	gsa.replay_window_log2 = 0;
+	gsa.epoch[0].lifetime = 3600;
+	gsa.epoch[0].esp.esn = false;
+	memset(gsa.epoch[0].gsk, 0, GV_SECRET_LEN);
+	for (unsigned int i = 0; i < 48; i++)
+		gsa.epoch[0].esp_key[i] = 0x80 + i;
+	return gsa;
+}
+
+static void example_shared(void **state)
+{
+	struct gv_gsa gsa = shared(), back;
+	struct bodies bodies;
+
+	assert_true(encode(&gsa, &bodies));
+	assert_hex(bodies.gsa, bodies.gsa_len,
+		   SHARED_POLICY(IPIP_TS IPIP_TS) GW_SHARED_IPIP);
+	assert_hex(bodies.kd, bodies.kd_len, SHARED_BAG);
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    CAN_ALL, NULL, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+	needs(&bodies, GV_CAN_SHARED | GV_CAN_IPIP);
+	cut_all(&bodies);
+
+	gsa.encap = GV_ENCAP_GRE;
+	assert_true(encode(&gsa, &bodies));
+	assert_hex(bodies.gsa, bodies.gsa_len,
+		   SHARED_POLICY(SELECTORS) GW_SHARED);
+	needs(&bodies, GV_CAN_SHARED);
+
+	/* The longest key. */
+	gsa.epoch[0].esp = (struct gv_esp_proposal){12, 256, 14, false};
+	memset(gsa.epoch[0].esp_key, 0x5a, GV_ESP_KEY_MAX);
+	assert_true(encode(&gsa, &bodies));
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    CAN_ALL, NULL, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+
+	gsa = registration();
+	gsa.encap = GV_ENCAP_IPIP;
+	assert_true(encode(&gsa, &bodies));
+	needs(&bodies, GV_CAN_IPIP);
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    GV_CAN_IPIP, NULL, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+}
+
+static bool ignored_in_shared(bool kd, size_t at)
+{
+	static const size_t in_gsa[] = {41, 45, 53, 57, 61, 65, 85};
+
+	for (size_t i = 0; !kd && i < ARRAY_LEN(in_gsa); i++)
+		if (at == in_gsa[i])
+			return true;
+	return false;
+}
+
+static void shared_bit_flips(void **state)
+{
+	struct gv_gsa gsa = shared();
+	struct bodies bodies;
+
+	assert_true(encode(&gsa, &bodies));
+	flip_all(&bodies, ignored_in_shared);
+}
+
+/* Told apart from what is not supported: it is not safe. */
+static void shared_aead(void **state)
+{
+	static const struct gv_esp_proposal aeads[] = {
+		{20, 128, 0, false}, {20, 256, 0, false}, {28, 0, 0, false}};
+	struct bodies bodies;
+
+	for (size_t i = 0; i < ARRAY_LEN(aeads); i++) {
+		struct gv_gsa gsa = shared();
+
+		gsa.epoch[0].esp = aeads[i];
+		assert_int_equal(gv_gsa_check(&gsa), GV_GIKEV2_SHARED_AEAD);
+		assert_false(encode(&gsa, &bodies));
+	}
+	assert_int_equal(
+		decode_hex_for(
+			"0304 004c 21000000" SELECTORS ENCR_GCM
+				LAST_SN_UNSPECIFIED LIFE_3600 EPOCH_7 GW_SHARED,
+			BAG_7, CAN_ALL),
+		GV_GIKEV2_SHARED_AEAD);
+}
+
+static void malformed_shared(void **state)
+{
+	static const struct bad_for cases[] = {
+		{SHARED_POLICY(SELECTORS) GW_SHARED, SHARED_BAG, GV_GIKEV2_OK},
+		/* sequence numbers: of one sender in shared, of none in
+		 * derived, extended */
+		{"0304 0054 21000000" SELECTORS ENCR_CBC INTEG_SHA2 LAST_SN
+			 LIFE_3600 EPOCH_7 GW_SHARED,
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		{"0304 0054 21000000" SELECTORS ENCR_CBC INTEG_SHA2
+		 "0000 0008 05 00 0001" LIFE_3600 EPOCH_7 GW_SHARED,
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		{"0304 004c 21000000" SELECTORS ENCR_GCM LAST_SN_UNSPECIFIED
+			 LIFE_3600 EPOCH_7 GW_REKEY,
+		 BAG_7, GV_GIKEV2_BAD_VALUE},
+		{POLICY_6 "0304 004c 21000000" SELECTORS ENCR_GCM
+			 LAST_SN_UNSPECIFIED LIFE_3600 EPOCH_7 GW,
+		 KD, GV_GIKEV2_BAD_VALUE},
+		/* a replay window, and a mode that nobody has */
+		{SHARED_POLICY(SELECTORS) "0000 0018" DELAYS
+					  "c000 0002 c001 0001 c002 0007",
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		{SHARED_POLICY(SELECTORS) "0000 0014" DELAYS
+					  "c000 0003 c001 0001",
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		{SHARED_POLICY(SELECTORS) "0000 0014" DELAYS
+					  "c000 0002 c001 0003",
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		/* a key of another length */
+		{SHARED_POLICY(SELECTORS) GW_SHARED, BAG_7,
+		 GV_GIKEV2_BAD_VALUE},
+		{POLICY_7 GW_REKEY, SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		/* selectors of the other encapsulation, or mixed */
+		{SHARED_POLICY(SELECTORS) GW_SHARED_IPIP, SHARED_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{SHARED_POLICY(IPIP_TS IPIP_TS) GW_SHARED, SHARED_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{SHARED_POLICY(IPIP_TS "072f 0010 0064 0064 00000000 ffffffff")
+			 GW_SHARED_IPIP,
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		{SHARED_POLICY(IPIP_TS "0704 0010 0000 0000 00000000 ffffffff")
+			 GW_SHARED_IPIP,
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		{SHARED_POLICY(IPIP_TS "0729 0010 0000 ffff 00000000 ffffffff")
+			 GW_SHARED_IPIP,
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		/* the group-ID: absent, 0, another one than the selectors' */
+		{SHARED_POLICY(IPIP_TS IPIP_TS) "0000 0014" DELAYS
+						"c000 0002 c001 0002",
+		 SHARED_BAG, GV_GIKEV2_MISSING},
+		{SHARED_POLICY(IPIP_TS IPIP_TS) "0000 001c" DELAYS
+						"c000 0002 c001 0002 4003 0004 "
+						"00000000",
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		{SHARED_POLICY(
+			 SELECTORS) "0000 001c" DELAYS
+				    "c000 0002 c001 0001 4003 0004 00000065",
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+		{SHARED_POLICY(SELECTORS) "0000 001c" DELAYS
+					  "c000 0002 c001 0001" GW_IPIP_GROUP,
+		 SHARED_BAG, GV_GIKEV2_OK},
+		{SHARED_POLICY(IPIP_TS IPIP_TS) "0000 0018" DELAYS
+						"c000 0002 c001 0002 c003 0064",
+		 SHARED_BAG, GV_GIKEV2_BAD_VALUE},
+	};
+	struct gv_gsa bad = shared();
+	struct bodies bodies;
+
+	check_all_for(cases, ARRAY_LEN(cases));
+	bad.replay_window_log2 = 7;
+	assert_false(encode(&bad, &bodies));
+	bad = shared();
+	bad.epoch[0].esp.esn = true;
+	assert_false(encode(&bad, &bodies));
+}
+
+/* ------------------------------------------------------------------------
+ * Rekey SA
+ */
+
+#define KEK_SPI "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
+#define NEXT_SPI "c0c1c2c3c4c5c6c7c8c9cacbcccdcecf"
+#define KEK_TS                                                                 \
+	"0711 0010 0000 ffff 00000000 ffffffff"                                \
+	"0711 0010 0350 0350 00000000 00000000"
+#define GCAUTH "0300 0013 0e 00 0002 0012 0007 300506032b6570"
+#define LAST_KWA "0000 0008 0d 00 0003"
+#define KEK_LIFE "0001 0004 00015180"
+#define MESSAGE_ID_5 "0002 0004 00000005"
+#define NEXT "0003 0010" NEXT_SPI
+#define KEK_TRANSFORMS ENCR_GCM GCAUTH LAST_KWA
+#define KEK_HEAD "0610 007f" KEK_SPI KEK_TS
+#define KEK_POLICY KEK_HEAD KEK_TRANSFORMS KEK_LIFE MESSAGE_ID_5 NEXT
+#define GSA_KEK KEK_POLICY POLICY_7 GW
+
+#define KEK_KEY                                                                \
+	"0001 0058 00000000 00000001"                                          \
+	"9c9a8b520afb62c0eb06b5553bd5dacc62607a143aa891dd248049e0add4e94e"     \
+	"a976e54ca0ad0754706f724d6a44d1de9ba082e61ce24b1ff1fd4165c015a172"     \
+	"089f19be740ae02e92ff40497f60da39"
+#define KEK_BAG "0610 0070" KEK_SPI KEK_KEY
+#define IDS "0003 0003 000011 c000 0005"
+#define PUBLIC_KEY                                                             \
+	"0002 002c 302a300506032b6570032100"                                   \
+	"13d9908a70925992ed546007d27f50da68ba7217ef62ac3cca784529ff10471c"
+#define WRAP_1                                                                 \
+	"0001 0030 00000001 00000003 40363d3e6cacad235dddc71bf463954e"         \
+	"0233fdb9e327ff4f8e5afb0424031eb5a34b7dfac722628e"
+#define WRAP_3                                                                 \
+	"0001 0030 00000003 00000007 512df9572b95c2cb5face92abba49ce0"         \
+	"5bd09ec2528e49b08b4cc4ff2ae0f2bef4b787a01d0c2a31"
+#define WRAP_7                                                                 \
+	"0001 0030 00000007 00000000 57ceb79805c423cbafdb6cde7f816805"         \
+	"6cfee493e1d98a15817121cf5432c64dd0b857fb9536f2b5"
+#define KEK_MEMBER_BAG "0000 00db" IDS PUBLIC_KEY WRAP_1 WRAP_3 WRAP_7
+#define KD_KEK KEK_BAG BAG_7 KEK_MEMBER_BAG
+
+static const uint8_t ex_public_key[] = {
+	0x13, 0xd9, 0x90, 0x8a, 0x70, 0x92, 0x59, 0x92, 0xed, 0x54, 0x60,
+	0x07, 0xd2, 0x7f, 0x50, 0xda, 0x68, 0xba, 0x72, 0x17, 0xef, 0x62,
+	0xac, 0x3c, 0xca, 0x78, 0x45, 0x29, 0xff, 0x10, 0x47, 0x1c};
+
+static struct gv_key_path ex_path(void)
+{
+	static const uint32_t ids[] = {1, 3, 7};
+	struct gv_key_path path = {};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		path.keys[i].key_id = ids[i];
+		ramp(path.keys[i].key, ids[i]);
+	}
+	path.count = 3;
+	return path;
+}
+
+/* A registration in a group that has a Rekey SA and, with a path, a tree. */
+static struct gv_gsa with_kek(const struct gv_key_path *path)
+{
+	struct gv_gsa gsa = registration();
+
+	gsa.epoch[0] = gsa.epoch[1];
+	memset(&gsa.epoch[1], 0, sizeof(gsa.epoch[1]));
+	gsa.epochs = 1;
+	gsa.has_kek = true;
+	for (unsigned int i = 0; i < GV_REKEY_SPI_LEN; i++) {
+		gsa.kek.spi[i] = 0xb0 + i;
+		gsa.kek.next_spi[0][i] = 0xc0 + i;
+	}
+	gsa.kek.next_spis = 1;
+	gsa.kek.lifetime = 86400;
+	gsa.kek.message_id = 5;
+	for (unsigned int i = 0; i < GV_KEK_LEN; i++)
+		gsa.kek.keymat[i] = 0x80 + i;
+	memcpy(gsa.kek.auth_key, ex_public_key, sizeof(ex_public_key));
+	gsa.path = path;
+	return gsa;
+}
+
+static void example_rekey_sa(void **state)
+{
+	const struct gv_key_path path = ex_path();
+	struct gv_gsa gsa = with_kek(&path), back;
+	struct gv_key_path got = {1, {{99, {1}}}};
+	struct bodies bodies;
+
+	assert_true(encode(&gsa, &bodies));
+	assert_hex(bodies.gsa, bodies.gsa_len, GSA_KEK);
+	assert_hex(bodies.kd, bodies.kd_len, KD_KEK);
+	needs(&bodies, GV_CAN_REKEY_SA);
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    GV_CAN_REKEY_SA, &got, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&got, &path, sizeof(path));
+	gsa.path = NULL;
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+	cut_all(&bodies);
+
+	/* Without a tree: what was there of an earlier registration goes. */
+	assert_true(encode(&gsa, &bodies));
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    GV_CAN_REKEY_SA, &got, &back),
+			 GV_GIKEV2_OK);
+	assert_int_equal(got.count, 0);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+}
+
+/* A Rekey SA in an in-band rekey: no GCAUTH, no member key bag. */
+static void rekey_sa_in_band(void **state)
+{
+	struct gv_gsa gsa = with_kek(NULL), back;
+	struct gv_key_path path = ex_path(), before = path;
+	struct bodies bodies;
+
+	gsa.member_id = 0;
+	gsa.sender_id = 0;
+	memset(gsa.kek.auth_key, 0, sizeof(gsa.kek.auth_key));
+	gsa.kek.next_spis = 2;
+	memset(gsa.kek.next_spi[1], 0xdd, GV_REKEY_SPI_LEN);
+	gsa.kek.message_id = 0;
+	assert_true(encode(&gsa, &bodies));
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    GV_CAN_REKEY_SA, &path, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+	assert_memory_equal(&path, &before, sizeof(path));
+	needs(&bodies, GV_CAN_REKEY_SA);
+	cut_all(&bodies);
+}
+
+/* The deepest path, the most epochs and the longest keys stay within the
+ * bodies' bounds. */
+static void largest_bodies(void **state)
+{
+	struct gv_key_path path = {};
+	struct gv_gsa gsa = with_kek(&path), back;
+	struct gv_key_path got = {};
+	struct bodies bodies;
+
+	path.count = GV_KEY_PATH_MAX;
+	for (unsigned int i = 0; i < path.count; i++) {
+		path.keys[i].key_id = UINT32_MAX - i;
+		ramp(path.keys[i].key, i);
+	}
+	gsa.sa_mode = GV_SA_SHARED;
+	gsa.encap = GV_ENCAP_IPIP;
+	gsa.replay_window_log2 = 0;
+	gsa.kek.next_spis = GV_NEXT_SPIS_MAX;
+	memset(gsa.kek.next_spi, 0xdd, sizeof(gsa.kek.next_spi));
+	gsa.epochs = GV_EPOCHS_MAX;
+	for (unsigned int i = 0; i < GV_EPOCHS_MAX; i++) {
+		struct gv_epoch_sa *sa = &gsa.epoch[i];
+
+		memset(sa, 0, sizeof(*sa));
+		sa->tag = GV_TAG_MIN + i;
+		sa->epoch = 1 + i;
+		sa->lifetime = 1;
+		sa->esp = (struct gv_esp_proposal){12, 256, 14, false};
+		memset(sa->esp_key, 0x11, GV_ESP_KEY_MAX);
+	}
+	assert_true(encode(&gsa, &bodies));
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    CAN_ALL, &got, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&got, &path, sizeof(path));
+	print_message("largest registration: GSA %zu, KD %zu octets\n",
+		      bodies.gsa_len, bodies.kd_len);
+}
+
+/* RESERVED, and where the Rekey SA's messages would come from and go to. */
+static bool ignored_with_kek(bool kd, size_t at)
+{
+	static const size_t in_gsa[] = {
+		21, 24, 25, 26, 27, 32, 33, 34, /* source */
+		35, 37, 40, 41, 42, 43, 48, 49, /* destination */
+		50, 51, 53, 57, 65, 69, 84, 88, /* transforms */
+		/* epoch 7 and group-wide policy */
+		168, 172, 180, 184, 204};
+
+	if (kd)
+		return at == 112 + 112 + 1;
+	for (size_t i = 0; i < ARRAY_LEN(in_gsa); i++)
+		if (at == in_gsa[i])
+			return true;
+	return false;
+}
+
+static void rekey_sa_bit_flips(void **state)
+{
+	const struct gv_key_path path = ex_path();
+	struct gv_gsa gsa = with_kek(&path);
+	struct bodies bodies;
+
+	assert_true(encode(&gsa, &bodies));
+	flip_all(&bodies, ignored_with_kek);
+}
+
+#define WITH_KEK(len, rest) "0610" len KEK_SPI KEK_TS rest POLICY_7 GW
+#define KEK_TAIL KEK_LIFE MESSAGE_ID_5 NEXT
+
+static void malformed_kek_policy(void **state)
+{
+	static const struct bad_for cases[] = {
+		{GSA_KEK, KD_KEK, GV_GIKEV2_OK},
+		{GW POLICY_7 KEK_POLICY, KD_KEK, GV_GIKEV2_OK},
+		{KEK_POLICY GSA_KEK, KD_KEK, GV_GIKEV2_DUPLICATE},
+		/* a policy without keys, keys without a policy */
+		{GSA_KEK, BAG_7 MEMBER_BAG, GV_GIKEV2_MISSING},
+		{POLICY_7 GW, KEK_BAG BAG_7 MEMBER_BAG, GV_GIKEV2_BAD_VALUE},
+		/* alone in a registration, or with a group-wide policy */
+		{KEK_POLICY, KEK_BAG KEK_MEMBER_BAG, GV_GIKEV2_MISSING},
+		{KEK_POLICY GW, KEK_BAG KEK_MEMBER_BAG, GV_GIKEV2_BAD_VALUE},
+		/* SPI */
+		{"0604 0073 b0b1b2b3" KEK_TS KEK_TRANSFORMS KEK_TAIL POLICY_7
+			 GW,
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		{"0610 0008 b0b1b2b3" POLICY_7 GW, KD_KEK, GV_GIKEV2_TRUNCATED},
+		{"0610 007f 00000000000000000000000000000000" KEK_TS
+			 KEK_TRANSFORMS KEK_TAIL POLICY_7 GW,
+		 "0610 0070 00000000000000000000000000000000" KEK_KEY BAG_7
+			 KEK_MEMBER_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		/* transforms: another cipher and key length, INTEG, GCAUTH
+		 * implicit, another signature, another key wrap, SN */
+		{WITH_KEK("007f",
+			  "0300 000c 01 00 0013 800e 0100" GCAUTH LAST_KWA
+				  KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("007f",
+			  "0300 000c 01 00 0014 800e 0080" GCAUTH LAST_KWA
+				  KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("007b",
+			  "0300 0008 01 00 0014" GCAUTH LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("0087", ENCR_GCM
+			  "0300 0008 03 00 0000" GCAUTH LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_OK},
+		{WITH_KEK("0087", ENCR_GCM INTEG_SHA2 GCAUTH LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("0074",
+			  ENCR_GCM "0300 0008 0e 00 0001" LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("0074",
+			  ENCR_GCM "0300 0008 0e 00 0002" LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_MISSING},
+		{WITH_KEK("007f", ENCR_GCM "0300 0013 0e 00 0002 0012 0007"
+					   "300506032b6571" LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("007f",
+			  ENCR_GCM GCAUTH "0000 0008 0d 00 0002" KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		{WITH_KEK("0087", ENCR_GCM GCAUTH
+			  "0300 0008 05 00 0000" LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+		/* one of them absent or doubled */
+		{WITH_KEK("0073", "0300 0013 0e 00 0002 0012 0007"
+				  "300506032b6570" LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_MISSING},
+		{WITH_KEK("006c", ENCR_GCM LAST_KWA KEK_TAIL), KD_KEK,
+		 GV_GIKEV2_MISSING},
+		{WITH_KEK("0077", ENCR_GCM "0000 0013 0e 00 0002 0012 0007"
+					   "300506032b6570" KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_MISSING},
+		{WITH_KEK("008b", ENCR_GCM ENCR_GCM GCAUTH LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_DUPLICATE},
+		{WITH_KEK("0092", ENCR_GCM GCAUTH GCAUTH LAST_KWA KEK_TAIL),
+		 KD_KEK, GV_GIKEV2_DUPLICATE},
+		/* lifetime absent, 0, doubled; the epoch's absent */
+		{WITH_KEK("0077", KEK_TRANSFORMS MESSAGE_ID_5 NEXT), KD_KEK,
+		 GV_GIKEV2_MISSING},
+		{WITH_KEK("007f", KEK_TRANSFORMS
+			  "0001 0004 00000000" MESSAGE_ID_5 NEXT),
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		{WITH_KEK("0087", KEK_TRANSFORMS KEK_LIFE KEK_TAIL), KD_KEK,
+		 GV_GIKEV2_DUPLICATE},
+		{KEK_POLICY
+		 "0304 0044 21000000" SELECTORS TRANSFORMS EPOCH_7 GW,
+		 KD_KEK, GV_GIKEV2_MISSING},
+		/* Message-ID and next SPIs: absent, more than we keep, of
+		 * another length, the same as the SPI, all zero */
+		{WITH_KEK("0063", KEK_TRANSFORMS KEK_LIFE), KD_KEK,
+		 GV_GIKEV2_OK},
+		{WITH_KEK("00a7", KEK_TRANSFORMS KEK_TAIL NEXT NEXT), KD_KEK,
+		 GV_GIKEV2_OK},
+		{WITH_KEK("006f",
+			  KEK_TRANSFORMS KEK_LIFE "0003 0008 c0c1c2c3c4c5c6c7"),
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		{WITH_KEK("0077", KEK_TRANSFORMS KEK_LIFE "0003 0010" KEK_SPI),
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		{WITH_KEK("0077", KEK_TRANSFORMS KEK_LIFE
+			  "0003 0010 00000000000000000000000000000000"),
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		{WITH_KEK("0073",
+			  KEK_TRANSFORMS KEK_LIFE MESSAGE_ID_5 MESSAGE_ID_5),
+		 KD_KEK, GV_GIKEV2_DUPLICATE},
+		{WITH_KEK("0069", KEK_TRANSFORMS KEK_LIFE "0002 0002 0005"),
+		 KD_KEK, GV_GIKEV2_BAD_VALUE},
+		/* selectors that are none */
+		{"0610 007f" KEK_SPI "0711 0010 0000 ffff 00000000 ffffffff"
+		 "0811 0010 0350 0350 00000000 00000000" KEK_TRANSFORMS KEK_TAIL
+			 POLICY_7 GW,
+		 KD_KEK, GV_GIKEV2_UNSUPPORTED},
+	};
+
+	check_all_for(cases, ARRAY_LEN(cases));
+}
+
+static void malformed_kek_keys(void **state)
+{
+	static const struct bad_for cases[] = {
+		{GSA_KEK, KEK_MEMBER_BAG BAG_7 KEK_BAG, GV_GIKEV2_OK},
+		{GSA_KEK,
+		 KEK_BAG BAG_7 "0000 00db" WRAP_7 WRAP_1 PUBLIC_KEY WRAP_3 IDS,
+		 GV_GIKEV2_OK},
+		{GSA_KEK, KEK_BAG KD_KEK, GV_GIKEV2_DUPLICATE},
+		{GSA_KEK, KD_KEK KEK_MEMBER_BAG, GV_GIKEV2_DUPLICATE},
+		/* of another SPI, without a key, with two */
+		{GSA_KEK, "0610 0070" NEXT_SPI KEK_KEY BAG_7 KEK_MEMBER_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{GSA_KEK, "0604 0064 b0b1b2b3" KEK_KEY BAG_7 KEK_MEMBER_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{GSA_KEK, "0610 0014" KEK_SPI BAG_7 KEK_MEMBER_BAG,
+		 GV_GIKEV2_MISSING},
+		{GSA_KEK,
+		 "0610 00cc" KEK_SPI KEK_KEY KEK_KEY BAG_7 KEK_MEMBER_BAG,
+		 GV_GIKEV2_DUPLICATE},
+		/* a key of another length; one with an ID; one without */
+		{GSA_KEK, "0610 0048" KEK_SPI SA_KEY_7 BAG_7 KEK_MEMBER_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{GSA_KEK,
+		 "0610 0070" KEK_SPI "0001 0058 00000001 00000001"
+		 "9c9a8b520afb62c0eb06b5553bd5dacc62607a143aa891dd248049e0"
+		 "add4e94ea976e54ca0ad0754706f724d6a44d1de9ba082e61ce24b1f"
+		 "f1fd4165c015a172089f19be740ae02e92ff40497f60da39" BAG_7
+			 KEK_MEMBER_BAG,
+		 GV_GIKEV2_BAD_VALUE},
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 00db" IDS PUBLIC_KEY WRAP_1 WRAP_3 SA_KEY_7,
+		 GV_GIKEV2_BAD_VALUE},
+		/* a link of the chain is absent, or does not hold */
+		{GSA_KEK,
+		 KEK_BAG BAG_7 "0000 00a7" IDS PUBLIC_KEY WRAP_1 WRAP_3,
+		 GV_GIKEV2_EXCLUDED},
+		{GSA_KEK, KEK_BAG BAG_7 "0000 003f" IDS PUBLIC_KEY,
+		 GV_GIKEV2_EXCLUDED},
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 00db" IDS PUBLIC_KEY WRAP_1 WRAP_3 "0001 0030 00000007"
+		 "00000000 512df9572b95c2cb5face92abba49ce0"
+		 "5bd09ec2528e49b08b4cc4ff2ae0f2bef4b787a01d0c2a31",
+		 GV_GIKEV2_UNWRAP},
+		/* the public key: absent, doubled, all zero, not Ed25519's */
+		{GSA_KEK, KEK_BAG BAG_7 "0000 00ab" IDS WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_MISSING},
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 010b" IDS PUBLIC_KEY PUBLIC_KEY WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_DUPLICATE},
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 00db" IDS "0002 002c 302a300506032b6570032100"
+		 "00000000000000000000000000000000"
+		 "00000000000000000000000000000000" WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_BAD_VALUE},
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 00db" IDS "0002 002c 302a300506032b6571032100"
+		 "13d9908a70925992ed546007d27f50da"
+		 "68ba7217ef62ac3cca784529ff10471c" WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_UNSUPPORTED},
+		/* one of the IDs */
+		{GSA_KEK,
+		 KEK_BAG BAG_7
+		 "0000 00d7 0003 0003 000011" PUBLIC_KEY WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_MISSING},
+		/* of a registration, but not in one */
+		{KEK_POLICY POLICY_7 GW_REKEY,
+		 KEK_BAG BAG_7 "0000 00d0" PUBLIC_KEY WRAP_1 WRAP_3 WRAP_7,
+		 GV_GIKEV2_BAD_VALUE},
+		/* keys of a Rekey SA that there is not */
+		{POLICY_7 GW, BAG_7 KEK_MEMBER_BAG, GV_GIKEV2_BAD_VALUE},
+		{POLICY_7 GW, BAG_7 "0000 003f" IDS PUBLIC_KEY,
+		 GV_GIKEV2_BAD_VALUE},
+	};
+
+	check_all_for(cases, ARRAY_LEN(cases));
+}
+
+static void refuses_to_encode_kek(void **state)
+{
+	static const struct gv_key_path none;
+	struct gv_key_path path = ex_path(), deep = {GV_KEY_PATH_MAX + 1, {}};
+	struct gv_wrapped_key wrapped = {.key_id = 1, .kwk_id = 2, .len = 40};
+	struct gv_gsa bad[32], ok;
+	struct bodies bodies;
+	size_t n = 0;
+
+	bad[n] = with_kek(&path), bad[n++].kek.lifetime = 0;
+	bad[n] = with_kek(&path), bad[n++].epoch[0].lifetime = 0;
+	bad[n] = with_kek(&path), bad[n++].epochs = 0;
+	bad[n] = with_kek(&path), memset(bad[n++].kek.spi, 0, 16);
+	bad[n] = with_kek(&path), memset(bad[n++].kek.auth_key, 0, 32);
+	bad[n] = with_kek(&path), bad[n++].kek.next_spis = 3;
+	bad[n] = with_kek(&path), bad[n++].kek.next_spis = 2;
+	bad[n] = with_kek(&path), memset(bad[n].kek.next_spi, 0xb0, 16),
+	memset(bad[n++].kek.spi, 0xb0, 16);
+	bad[n] = with_kek(&path), bad[n++].has_kek = false;
+	bad[n++] = with_kek(&none);
+	bad[n++] = with_kek(&deep);
+	bad[n] = with_kek(NULL), bad[n].wrapped = &wrapped,
+	bad[n++].wrapped_count = 1;
+	/* not in a registration; the KEK is not among the keys */
+	bad[n] = bad[n - 1], bad[n].member_id = 0, bad[n++].sender_id = 0;
+	bad[n] = with_kek(&path), bad[n].member_id = 0, bad[n++].sender_id = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (encode(&bad[i], &bodies))
+			fail_msg("case %zu was encoded", i);
+		assert_int_not_equal(gv_gsa_check(&bad[i]), GV_GIKEV2_OK);
+	}
+	ok = with_kek(&path);
+	assert_int_equal(gv_gsa_check(&ok), GV_GIKEV2_OK);
+}
+
 static void error_texts(void **state)
 {
 	for (int i = 0; i < GV_GIKEV2_ERRORS; i++)
@@ -866,6 +1632,18 @@ int main(void)
 		cmocka_unit_test(malformed_gw_policy),
 		cmocka_unit_test(malformed_kd),
 		cmocka_unit_test(short_secret),
+		cmocka_unit_test(more_is_not_other),
+		cmocka_unit_test(example_shared),
+		cmocka_unit_test(shared_bit_flips),
+		cmocka_unit_test(shared_aead),
+		cmocka_unit_test(malformed_shared),
+		cmocka_unit_test(example_rekey_sa),
+		cmocka_unit_test(rekey_sa_in_band),
+		cmocka_unit_test(largest_bodies),
+		cmocka_unit_test(rekey_sa_bit_flips),
+		cmocka_unit_test(malformed_kek_policy),
+		cmocka_unit_test(malformed_kek_keys),
+		cmocka_unit_test(refuses_to_encode_kek),
 		cmocka_unit_test(error_texts),
 	};
 

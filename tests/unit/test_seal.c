@@ -37,13 +37,13 @@ static void example_seal(void **state)
 	struct gv_prefix v4 = {4, 24, {10, 1, 2}};
 	struct gv_prefix v6 = {6, 48, {0x20, 0x01, 0x0d, 0xb8, 0x00, 0x01}};
 	/* These walk two and three steps. */
-	struct gv_prefix two = {4, 24, {10, 1, 195}};
-	struct gv_prefix three = {4, 24, {10, 30, 60}};
+	struct gv_prefix two = {4, 24, {10, 0, 10}};
+	struct gv_prefix three = {4, 24, {10, 21, 58}};
 
-	seals_to(&v4, "c6b3cec2133247a6d28b011c21aec979");
-	seals_to(&v6, "f0614a7de79a4db0c485dcb88de7c19f");
-	seals_to(&two, "628d13125f13f346b07bae2dcb19c96e");
-	seals_to(&three, "a85c489e54543e5df836d6545d137d44");
+	seals_to(&v4, "86ae956aa8bc550f56373d62d4adabac");
+	seals_to(&v6, "2a6f75f99766289ac5a43d4ca69f28b2");
+	seals_to(&two, "b4907a63be252b912fbacaf20fdcfd3e");
+	seals_to(&three, "50f7dafa645c0f959b8bd4a3c7c8bdaf");
 }
 
 static void range_ends(void **state)
@@ -55,8 +55,8 @@ static void range_ends(void **state)
 	uint8_t key[32], nlri[16];
 	struct gv_prefix back;
 
-	seals_to(&any, "3692c5165d457dd7690fe1d5bc773e8d");
-	seals_to(&v6_64, "bca378d9131a12760d7fbbad957795db");
+	seals_to(&any, "3e93262c01767d53a5de1134e437c1dd");
+	seals_to(&v6_64, "782b19bd66a796a3913ff82d2a465615");
 	example_key(key);
 	assert_true(gv_seal_prefix(key, &host, nlri));
 	assert_true(gv_open_prefix(key, nlri, &back));
@@ -224,7 +224,7 @@ static void opens_no_step_of_a_walk(void **state)
 	struct gv_prefix prefix;
 
 	example_key(key);
-	unhex("0418 0a01 c300 0000 0000 0000 0000 0000", block, sizeof(block));
+	unhex("0418 0a00 0a00 0000 0000 0000 0000 0000", block, sizeof(block));
 	assert_true(gv_aes_block(key, true, block, block));
 	assert_true(special(block[0]));
 	assert_false(gv_open_prefix(key, block, &prefix));
