@@ -49,9 +49,9 @@ static bool is_default_instance(struct vty *vty, const struct bgp *bgp,
 	if (bgp->inst_type == BGP_INSTANCE_TYPE_DEFAULT)
 		return true;
 	vty_out(vty,
-		"%% group-vpn %s belongs into \"router bgp\" of the default VRF, not of %s %s\n",
-		what,
-		bgp->inst_type == BGP_INSTANCE_TYPE_VIEW ? "view" : "VRF",
+		"%% group-vpn %s belongs into \"router bgp\" of the default "
+		"VRF, not of %s %s\n",
+		what, bgp->inst_type == BGP_INSTANCE_TYPE_VIEW ? "view" : "VRF",
 		bgp->name);
 	return false;
 }
@@ -146,13 +146,15 @@ static int member_add(struct vty *vty, struct bgp *bgp, const char *name)
 	}
 	if (bgp->inst_type == BGP_INSTANCE_TYPE_VIEW) {
 		vty_out(vty,
-			"%% %s is a view and has no routing table to exchange\n",
+			"%% %s is a view and has no routing table to "
+			"exchange\n",
 			bgp->name);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	if (!gv_name_valid(name, GV_NAME_MAX)) {
 		vty_out(vty,
-			"%% %s: a group's name has 1 to %d of A-Z a-z 0-9 _ . - and does not begin with . or -\n",
+			"%% %s: a group's name has 1 to %d of A-Z a-z 0-9 _ . "
+			"- and does not begin with . or -\n",
 			name, GV_NAME_MAX);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
@@ -398,7 +400,9 @@ static bool is_of_this_version(void)
 	}
 	if (strcmp(module->info->version, FRR_VERSION) != 0) {
 		fprintf(stderr,
-			"bgpd_groupvpn: built for FRR %s, but this is bgpd %s; rebuild groupvpn with --with-frr-source= pointing at the source of FRR %s\n",
+			"bgpd_groupvpn: built for FRR %s, but this is bgpd %s; "
+			"rebuild groupvpn with --with-frr-source= pointing at "
+			"the source of FRR %s\n",
 			FRR_VERSION, module->info->version,
 			module->info->version);
 		return false;

@@ -112,7 +112,7 @@ struct gvpn_heard {
 	struct gvpn_member_heards_item member_item; /* member->member_routes or
 						       ->routes */
 	struct gvpn_dirty_item dirty_item;
-	bool dirty; /* waits for gvpn_route_refresh() */
+	bool dirty; /* waits for its turn in dirty_run() */
 	bool again; /* judge again, even if the path is the same */
 
 	struct bgp_dest *dest; /* locked */
@@ -325,6 +325,8 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why);
  * or, if charon is another than before, after GVPN_STALE_TIME. */
 void gvpn_group_mark_stale(void);
 void gvpn_group_synced(bool charon_restarted);
+/* All that charon said goes. */
+void gvpn_group_forget(const char *why);
 
 struct gvpn_group *gvpn_group_find(uint32_t id);
 struct gvpn_group *gvpn_group_find_name(const char *name);
@@ -378,8 +380,8 @@ const struct prefix *gvpn_dest_rd(const struct bgp_dest *dest);
 
 /* A path of ours with attr (which stays the caller's) is there from now on:
  * new, or the one that own has, changed.  rd is NULL for unicast. */
-void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi,
-		  safi_t safi, struct prefix_rd *rd, const struct prefix *p,
+void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi, safi_t safi,
+		  struct prefix_rd *rd, const struct prefix *p,
 		  struct attr *attr);
 void gvpn_own_unset(struct gvpn_own *own);
 /* Lets go without a word to bgpd: its instance is being deleted. */

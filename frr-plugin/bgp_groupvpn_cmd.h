@@ -21,7 +21,7 @@
 #define GVPN_CMD_REFLECTOR "[no] group-vpn reflector"
 #define GVPN_HELP_REFLECTOR                                                    \
 	NO_STR GVPN_STR                                                        \
-	"Be the S/R device of the groups whose key server charon is\n"
+		"Be the S/R device of the groups whose key server charon is\n"
 
 #define GVPN_CMD_SOCKET "group-vpn socket PATH"
 #define GVPN_HELP_SOCKET                                                       \
@@ -34,27 +34,22 @@
 
 #define GVPN_CMD_MEMBER "[no] group-vpn member WORD"
 #define GVPN_HELP_MEMBER                                                       \
-	NO_STR GVPN_STR                                                        \
-	"Exchange this instance's IPv4 routes in a group\n"                    \
-	"Name of the group in charon's configuration\n"
+	NO_STR GVPN_STR "Exchange this instance's IPv4 routes in a group\n"    \
+			"Name of the group in charon's configuration\n"
 
 /* In view and enable mode. */
 #define GVPN_CMD_SHOW "show bgp group-vpn [WORD] [json]"
-#define GVPN_HELP_SHOW                                                         \
-	SHOW_STR BGP_STR GVPN_STR                                              \
-	"Name of a group\n" JSON_STR
+#define GVPN_HELP_SHOW SHOW_STR BGP_STR GVPN_STR "Name of a group\n" JSON_STR
 
 #define GVPN_CMD_SHOW_DETAIL "show bgp group-vpn WORD <members|routes> [json]"
 #define GVPN_HELP_SHOW_DETAIL                                                  \
-	SHOW_STR BGP_STR GVPN_STR                                              \
-	"Name of a group\n"                                                    \
-	"The group's members\n"                                                \
-	"The group's routes\n" JSON_STR
+	SHOW_STR BGP_STR GVPN_STR "Name of a group\n"                          \
+				  "The group's members\n"                      \
+				  "The group's routes\n" JSON_STR
 
 #define GVPN_CMD_CLEAR "clear bgp group-vpn counters"
 #define GVPN_HELP_CLEAR                                                        \
-	CLEAR_STR BGP_STR GVPN_STR                                             \
-	"Counters of dropped routes and messages\n"
+	CLEAR_STR BGP_STR GVPN_STR "Counters of dropped routes and messages\n"
 
 #define GVPN_CMD_DEBUG "[no] debug bgp group-vpn"
 #define GVPN_HELP_DEBUG NO_STR DEBUG_STR BGP_STR GVPN_STR

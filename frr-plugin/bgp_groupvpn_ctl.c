@@ -4,7 +4,7 @@
  *
  * bgpd connects whenever something is configured that needs charon, and again
  * with growing pauses after a failure.  States, in order: idle, (waiting to
- * connect), greeted by no HELLO yet, HELLO seen, SYNC seen.  A message that
+ * connect), no HELLO yet, HELLO seen, SYNC seen.  A message that
  * cannot be decoded is counted and ignored as a whole; one that breaks the
  * order of states, or an unknown version, ends the connection.  Nothing that
  * charon said is forgotten when the connection breaks; see
@@ -29,8 +29,9 @@ static struct {
 	struct stream_fifo *out;
 	bool greeted, synced;
 	uint32_t own_generation;
-	uint32_t generation; /* charon's last one */
-	bool had_generation, restarted;
+	uint32_t generation;	    /* charon's, of this connection */
+	uint32_t synced_generation; /* charon's, of the last SYNC */
+	bool had_sync, restarted;
 	time_t since;
 	char error[128];
 	char version[GV_TEXT_MAX + 1];
@@ -172,9 +173,8 @@ static void ctl_replay(void)
 
 static void ctl_hello(const struct gv_ctl_msg *msg)
 {
-	ctl.restarted = ctl.had_generation && ctl.generation != msg->generation;
 	ctl.generation = msg->generation;
-	ctl.had_generation = true;
+	ctl.restarted = ctl.had_sync && ctl.generation != ctl.synced_generation;
 	ctl.greeted = true;
 	ctl.retry = CTL_RETRY_MIN;
 	ctl.error[0] = '\0';
@@ -196,7 +196,8 @@ static void ctl_handle(const struct gv_ctl_msg *msg)
 		ctl_hello(msg);
 		break;
 	case GV_CTL_SYNC:
-		ctl.synced = true;
+		ctl.synced = ctl.had_sync = true;
+		ctl.synced_generation = ctl.generation;
 		gvpn_group_synced(ctl.restarted);
 		break;
 	case GV_CTL_GROUP:
@@ -238,7 +239,8 @@ static bool ctl_receive(const uint8_t *buf, size_t len)
 		return true;
 	default:
 		ctl.ignored++;
-		zlog_warn("group-vpn: control socket: %s message for group %u ignored: %s",
+		zlog_warn("group-vpn: control socket: %s message for group %u "
+			  "ignored: %s",
 			  gv_ctl_type_text(msg.type), msg.group_id,
 			  gv_ctl_error_text(error));
 		return true;
@@ -317,7 +319,12 @@ void gvpn_ctl_update(void)
 		ctl.error[0] = '\0';
 		active = false;
 	}
-	if (active || !ctl_wanted())
+	if (!ctl_wanted()) {
+		gvpn_group_forget("nothing is configured for it");
+		ctl.had_sync = false;
+		return;
+	}
+	if (active)
 		return;
 
 	strlcpy(path, ctl_path(), sizeof(path));

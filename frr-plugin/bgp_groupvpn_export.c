@@ -94,8 +94,7 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 	struct gvpn_export *export = export_find(bind, p);
 	struct prefix nlri;
 
-	if (!bind->announcing || !is_exported(dest) ||
-	    !seal(bind, p, &nlri)) {
+	if (!bind->announcing || !is_exported(dest) || !seal(bind, p, &nlri)) {
 		if (export)
 			export_free(bind, export);
 		return;
@@ -108,8 +107,8 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 	}
 	if (!is_at(&export->own, &bind->rd, &nlri))
 		gvpn_own_unset(&export->own);
-	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN,
-		     &bind->rd, &nlri, bind->routes_attr);
+	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
+		     &nlri, bind->routes_attr);
 }
 
 /* Whether it is done. */
@@ -141,7 +140,8 @@ static bool walk_batch(struct gvpn_bind *bind)
 		}
 		if (!bind->walk_at)
 			return true;
-		if (bind->walk_from && bind->walk_at->version <= bind->walk_from)
+		if (bind->walk_from &&
+		    bind->walk_at->version <= bind->walk_from)
 			continue;
 		gvpn_zebra_dest(bind->bgp, bind->walk_at);
 		gvpn_export_dest(bind, bind->walk_at);
@@ -193,7 +193,8 @@ static struct attr *make_attr(const struct gvpn_group *group, struct bgp *vpn,
 
 	len = gv_attr_encode(&a, group->mac_key, value, sizeof(value));
 	if (len == 0) {
-		zlog_err("group-vpn: group %s (%u): cannot encode the group attribute",
+		zlog_err("group-vpn: group %s (%u): cannot encode the group "
+			 "attribute",
 			 group->name, group->id);
 		return NULL;
 	}
@@ -264,7 +265,8 @@ static void announce(struct gvpn_bind *bind)
 		return;
 
 	if (!bind->announcing)
-		zlog_info("group-vpn: group %s (%u): announcing as member %u, gateway %s, Sender-ID %u",
+		zlog_info("group-vpn: group %s (%u): announcing as member %u, "
+			  "gateway %s, Sender-ID %u",
 			  group->name, group->id, group->member_id,
 			  gv_addr_print(&group->gateway, gateway,
 					sizeof(gateway)),

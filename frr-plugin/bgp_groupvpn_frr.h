@@ -7,6 +7,7 @@
 #define BGP_GROUPVPN_FRR_H
 
 #include <zebra.h>
+#include <string.h>
 
 #include "lib/command.h"
 #include "lib/hook.h"

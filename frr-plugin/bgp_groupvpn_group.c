@@ -111,7 +111,8 @@ static void group_set_gcks(struct gvpn_group *group,
 }
 
 static void group_set_member(struct gvpn_group *group,
-			     const struct gv_ctl_msg *msg, bool charon_restarted)
+			     const struct gv_ctl_msg *msg,
+			     bool charon_restarted)
 {
 	bool keys_change = group->route_epoch != msg->route_epoch ||
 			   group->member_id != msg->member_id ||
@@ -131,9 +132,9 @@ static void group_set_member(struct gvpn_group *group,
 	if (keys_change) {
 		group->route_epoch = msg->route_epoch;
 		memcpy(group->route_secret, msg->route_secret, GV_SECRET_LEN);
-		if (!gv_mac_key(group->id, group->route_secret,
-				group->mac_key))
-			zlog_err("group-vpn: group %s (%u): libcrypto gives no MAC key",
+		if (!gv_mac_key(group->id, group->route_secret, group->mac_key))
+			zlog_err("group-vpn: group %s (%u): libcrypto gives no "
+				 "MAC key",
 				 group->name, group->id);
 	}
 	if (keys_change && group->active)
@@ -150,7 +151,8 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 	struct gvpn_group *namesake = gvpn_group_find_name(msg->name);
 
 	if (namesake && namesake != group)
-		gvpn_group_down(namesake->id, "its name is another group's now");
+		gvpn_group_down(namesake->id,
+				"its name is another group's now");
 	if (group && group->role != msg->role) {
 		gvpn_group_down(group->id, "its role changes");
 		group = NULL;
@@ -284,19 +286,22 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 
 	if (!group) {
 		gvpn_ctl_status(&ctl);
-		return ctl.connected ? "waiting for charon: no such group"
-				     : "waiting for charon: control socket down";
+		return ctl.connected
+			       ? "waiting for charon: no such group"
+			       : "waiting for charon: control socket down";
 	}
 	if (group->role != GV_ROLE_MEMBER)
 		return "charon is this group's key server, not its member";
 	if (strcmp(vrf_name(group->vrf), vrf) != 0) {
 		snprintf(buf, size,
-			 "VRF disagreement: charon has the group in %s, bgpd in %s",
+			 "VRF disagreement: charon has the group in %s, bgpd "
+			 "in %s",
 			 vrf_name(group->vrf), vrf);
 		return buf;
 	}
 	if (!bgp_get_default())
-		return "waiting for \"router bgp\" of the default VRF, which carries the VPN routes";
+		return "waiting for \"router bgp\" of the default VRF, which "
+		       "carries the VPN routes";
 	return NULL;
 }
 
@@ -396,10 +401,10 @@ void gvpn_reg_up(const struct gv_ctl_msg *msg)
 	reg->since = monotime(NULL);
 	strlcpy(reg->identity, msg->identity, sizeof(reg->identity));
 	gvpn_gateways_add(gvpn.gateways, reg);
-	zlog_info("group-vpn: group %s (%u): member %u registered: %s, gateway %s, Sender-ID %u",
+	zlog_info("group-vpn: group %s (%u): member %u registered: %s, gateway "
+		  "%s, Sender-ID %u",
 		  group_name(reg->group_id), reg->group_id, reg->member_id,
-		  reg->identity,
-		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
+		  reg->identity, gv_addr_print(&reg->gateway, buf, sizeof(buf)),
 		  reg->sender_id);
 
 	if (before.len && !gv_addr_equal(&before, &reg->gateway))
@@ -416,7 +421,8 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 	if (!reg)
 		return;
 
-	zlog_info("group-vpn: group %s (%u): member %u no longer registered: %s, gateway %s%s%s",
+	zlog_info("group-vpn: group %s (%u): member %u no longer registered: "
+		  "%s, gateway %s%s%s",
 		  group_name(group_id), group_id, member_id, reg->identity,
 		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
 		  why[0] ? ": " : "", why);
@@ -479,6 +485,14 @@ void gvpn_group_synced(bool charon_restarted)
 		;
 }
 
+void gvpn_group_forget(const char *why)
+{
+	gvpn_group_mark_stale();
+	while (drop_one_stale(why))
+		;
+	event_cancel(&t_stale);
+}
+
 /* Drops ------------------------------------------------------------------- */
 
 static const struct {
@@ -490,8 +504,7 @@ static const struct {
 	[GV_ATTR_BAD_ID] = {"group attribute: identifier not allowed", "id"},
 	[GV_ATTR_BAD_TLV] = {"group attribute: malformed content", "tlv"},
 	[GV_ATTR_BAD_MAC] = {"group attribute: authentication failed", "mac"},
-	[GVPN_DROP_RD] = {"RD is not member-ID:group-ID",
-			  "routeDistinguisher"},
+	[GVPN_DROP_RD] = {"RD is not member-ID:group-ID", "routeDistinguisher"},
 	[GVPN_DROP_UNKNOWN_GROUP] = {"unknown group", "unknownGroup"},
 	[GVPN_DROP_KIND] = {"descriptor from a neighbor", "descriptor"},
 	[GVPN_DROP_NOT_REGISTERED] = {"member is not registered",

@@ -172,14 +172,15 @@ static void own_change(struct gvpn_own *own, struct bgp *bgp, afi_t afi,
 {
 	bgp_aggregate_decrement(bgp, p, own->pi, afi, safi);
 	bgp_path_info_set_flag(own->dest, own->pi, BGP_PATH_ATTR_CHANGED);
+	SET_FLAG(own->pi->flags, BGP_PATH_UNSORTED);
 	bgp_attr_unintern(&own->pi->attr);
 	own->pi->attr = bgp_attr_intern(attr);
 	own->pi->uptime = monotime(NULL);
 	bgp_aggregate_increment(bgp, p, own->pi, afi, safi);
 }
 
-void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi,
-		  safi_t safi, struct prefix_rd *rd, const struct prefix *p,
+void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi, safi_t safi,
+		  struct prefix_rd *rd, const struct prefix *p,
 		  struct attr *attr)
 {
 	/* "clear" and the like may have removed it behind our back. */
@@ -209,7 +210,10 @@ void gvpn_own_unset(struct gvpn_own *own)
 		bgp_aggregate_decrement(table->bgp,
 					bgp_dest_get_prefix(own->dest), own->pi,
 					table->afi, table->safi);
-		bgp_path_info_delete(own->dest, own->pi);
+		/* as bgp_path_info_delete(), whose name is not the same in
+		 * all versions */
+		bgp_path_info_set_flag(own->dest, own->pi, BGP_PATH_REMOVED);
+		UNSET_FLAG(own->pi->flags, BGP_PATH_VALID);
 		gvpn_bgp_process(table->bgp, own->dest, own->pi, table->afi,
 				 table->safi);
 		gvpn_queue_dest(table->bgp, own->dest);
@@ -235,10 +239,10 @@ struct bgp_dest *gvpn_walk_next(struct gvpn_walk *walk)
 	if (walk->dest)
 		walk->dest = bgp_route_next(walk->dest);
 	while (!walk->dest) {
-		walk->rd = walk->rd ? bgp_route_next(walk->rd)
-				    : bgp_table_top(walk->bgp->rib
-							    [walk->afi]
-							    [SAFI_MPLS_VPN]);
+		walk->rd =
+			walk->rd ? bgp_route_next(walk->rd)
+				 : bgp_table_top(walk->bgp->rib[walk->afi]
+							       [SAFI_MPLS_VPN]);
 		if (!walk->rd)
 			return NULL;
 		table = bgp_dest_get_bgp_table_info(walk->rd);

@@ -149,8 +149,8 @@ static void rule_free(void *rule)
 {
 }
 
-static const struct route_map_rule_cmd rule_cmd = {
-	GVPN_RULE, rule_match, rule_compile, rule_free};
+static const struct route_map_rule_cmd rule_cmd = {GVPN_RULE, rule_match,
+						   rule_compile, rule_free};
 
 /* The next hop of a group route is its gateway, and stays so to eBGP
  * neighbours: what bgpd would put there on an IPv4 session is a link-local
@@ -300,9 +300,8 @@ static uint32_t *groups_of(struct peer *peer, size_t *n)
 static void filter_set(struct gvpn_policy *policy, const char *name)
 {
 	struct peer *peer = policy->peer;
-	uint8_t *override =
-		&peer->filter_override[policy->afi][policy->safi]
-				      [policy->direct];
+	uint8_t *override = &peer->filter_override[policy->afi][policy->safi]
+						  [policy->direct];
 	uint8_t before = *override;
 
 	if (name)
@@ -323,8 +322,8 @@ static void policy_free(struct gvpn_policy *policy)
 	XFREE(MTYPE_GROUPVPN_POLICY, policy);
 }
 
-static void policy_set(struct gvpn_policy *policy, struct peer *peer,
-		       afi_t afi, safi_t safi, int direct, struct gvpn_map *map)
+static void policy_set(struct gvpn_policy *policy, struct peer *peer, afi_t afi,
+		       safi_t safi, int direct, struct gvpn_map *map)
 {
 	struct gvpn_map *before = NULL;
 

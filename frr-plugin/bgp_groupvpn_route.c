@@ -173,7 +173,8 @@ const char *gvpn_heard_waits(const struct gvpn_heard *heard)
 	if (!member->heard)
 		return "waiting for the member's own route";
 	if (!gv_addr_equal(&heard->gateway, &member->gateway))
-		return "waiting for the member's own route to name this gateway";
+		return "waiting for the member's own route to name this "
+		       "gateway";
 	if (heard->gateway.len != IPV4_MAX_BYTELEN)
 		return "gateway is not IPv4";
 	if (!member->ready)
@@ -269,7 +270,8 @@ static void member_heard(struct gvpn_member *member,
 	    gv_addr_equal(&member->gateway, &route->gateway))
 		return;
 
-	zlog_info("group-vpn: group %s (%u): member %u %s, gateway %s, Sender-ID %u",
+	zlog_info("group-vpn: group %s (%u): member %u %s, gateway %s, "
+		  "Sender-ID %u",
 		  member->group->name, member->group->id, member->id,
 		  member->heard ? "changed" : "heard",
 		  gv_addr_print(&route->gateway, buf, sizeof(buf)),
@@ -338,9 +340,9 @@ static bool member_key(struct gvpn_member *member)
 	const struct gvpn_group *group = member->group;
 
 	if (!member->has_key)
-		member->has_key = gv_nlri_key(group->id, group->route_secret,
-					      member->id, group->route_epoch,
-					      member->key);
+		member->has_key =
+			gv_nlri_key(group->id, group->route_secret, member->id,
+				    group->route_epoch, member->key);
 	return member->has_key;
 }
 
@@ -357,7 +359,8 @@ static bool is_unicast_ipv4(const struct gv_prefix *p)
 
 static enum gvpn_drop judge_route(struct gvpn_group *group,
 				  const struct bgp_dest *dest,
-				  const struct gv_attr *a, struct prefix *prefix)
+				  const struct gv_attr *a,
+				  struct prefix *prefix)
 {
 	const struct prefix *nlri = bgp_dest_get_prefix(dest);
 	struct gvpn_member *member;
@@ -383,7 +386,8 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	return GVPN_DROP_NONE;
 }
 
-static enum gvpn_drop judge_value(struct verdict *v, const struct bgp_dest *dest,
+static enum gvpn_drop judge_value(struct verdict *v,
+				  const struct bgp_dest *dest,
 				  const uint8_t *value, size_t len)
 {
 	const struct prefix *rd = gvpn_dest_rd(dest);
@@ -555,7 +559,8 @@ static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
 	case GV_KIND_DESCRIPTOR:
 		group->descriptors++;
 		if (group->descriptors == 1) {
-			zlog_info("group-vpn: group %s (%u): descriptor heard from %s",
+			zlog_info("group-vpn: group %s (%u): descriptor heard "
+				  "from %s",
 				  group->name, group->id, heard->peer->host);
 			gvpn_export_update(group->bind);
 		}

@@ -103,10 +103,11 @@ bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len)
 	    a.group_id == group_id)
 		return true;
 
-	zlog_err("group-vpn: group %u: charon's descriptor is not announced: %s",
-		 group_id,
-		 error == GV_ATTR_OK ? "it is something else's"
-				     : gv_attr_error_text(error));
+	zlog_err(
+		"group-vpn: group %u: charon's descriptor is not announced: %s",
+		group_id,
+		error == GV_ATTR_OK ? "it is something else's"
+				    : gv_attr_error_text(error));
 	return false;
 }
 

@@ -35,9 +35,8 @@ static bool is_of_group(const struct bgp_dest *dest, uint32_t group_id,
 }
 
 /* The path of a member's route in an S/R's table, NULL if it has none. */
-static struct bgp_path_info *reflected_path(struct bgp_dest *dest,
-					    uint32_t group_id,
-					    struct gv_attr *a)
+static struct bgp_path_info *
+reflected_path(struct bgp_dest *dest, uint32_t group_id, struct gv_attr *a)
 {
 	struct bgp_path_info *pi;
 	const uint8_t *value;
@@ -178,7 +177,8 @@ static void show_group(struct vty *vty, const struct gvpn_group *group)
 		vty_out(vty, "  Routes reflected: %u\n", counts.announced);
 	} else {
 		vty_out(vty,
-			"  Member-ID %u, Sender-ID %u, gateway %s, VRF %s, device %s\n",
+			"  Member-ID %u, Sender-ID %u, gateway %s, VRF %s, "
+			"device %s\n",
 			group->member_id, group->sender_id, gateway,
 			group->vrf[0] ? group->vrf : VRF_DEFAULT_NAME,
 			group->device);

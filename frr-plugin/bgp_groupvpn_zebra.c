@@ -250,11 +250,12 @@ static int on_route_notify(ZAPI_CALLBACK_ARGS)
 	case ZAPI_ROUTE_FAIL_INSTALL:
 	case ZAPI_ROUTE_BETTER_ADMIN_WON:
 		fib->state = GVPN_ZEBRA_REJECTED;
-		zlog_warn("group-vpn: %pFX in %s: zebra does not install it: %s",
-			  &p, bgp->name_pretty,
-			  note == ZAPI_ROUTE_FAIL_INSTALL
-				  ? "the kernel refuses"
-				  : "another protocol's route is better");
+		zlog_warn(
+			"group-vpn: %pFX in %s: zebra does not install it: %s",
+			&p, bgp->name_pretty,
+			note == ZAPI_ROUTE_FAIL_INSTALL
+				? "the kernel refuses"
+				: "another protocol's route is better");
 		break;
 	case ZAPI_ROUTE_REMOVED:
 	case ZAPI_ROUTE_REMOVE_FAIL:
@@ -269,13 +270,10 @@ static zclient_handler *const handlers[] = {
 
 static void client_start(void)
 {
-	struct zclient_options options = zclient_options_default;
+	struct zclient_options options = GVPN_ZCLIENT_OPTIONS;
 
 	if (client)
 		return;
-	/* Interfaces and VRFs are bgpd's own client's business, and must not
-	 * be told twice: zebra tells a synchronous client nothing unasked. */
-	options.synchronous = true;
 	client = zclient_new(gvpn.master, &options, handlers,
 			     array_size(handlers));
 	zclient_init(client, ZEBRA_ROUTE_BGP, GVPN_ZEBRA_INSTANCE, &bgpd_privs);

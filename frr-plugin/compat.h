@@ -23,6 +23,10 @@
 #define gvpn_peer_status(peer) ((peer)->connection->status)
 #define gvpn_peer_address(peer) (&(peer)->connection->su)
 
+/* A second client, to which interfaces and VRFs are not told again: they are
+ * the business of bgpd's own. */
+#define GVPN_ZCLIENT_OPTIONS zclient_options_auxiliary
+
 static inline void gvpn_path_set_label(struct bgp_path_info *pi,
 				       mpls_label_t label)
 {
@@ -45,11 +49,18 @@ static inline void gvpn_path_set_label(struct bgp_path_info *pi,
 #define event_add_timer_msec thread_add_timer_msec
 #define event_add_write thread_add_write
 
+/* Paths are not kept in order. */
+#define BGP_PATH_UNSORTED 0
+
 #define gvpn_bgp_process(bgp, dest, pi, afi, safi)                             \
 	bgp_process(bgp, dest, afi, safi)
 #define gvpn_peer_established(peer) peer_established(peer)
 #define gvpn_peer_status(peer) ((peer)->status)
 #define gvpn_peer_address(peer) (&(peer)->su)
+
+/* Without auxiliary clients there is this one to which zebra says nothing
+ * unasked; here, its routes go with it as those of others do. */
+#define GVPN_ZCLIENT_OPTIONS ((struct zclient_options){.synchronous = true})
 
 static inline void gvpn_path_set_label(struct bgp_path_info *pi,
 				       mpls_label_t label)

@@ -9,6 +9,7 @@
  * structures is that of one version of FRR.
  */
 #include <zebra.h>
+#include <string.h>
 
 #include "lib/command.h"
 #include "lib/json.h"
@@ -44,7 +45,9 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 
 	if (strcmp(version, FRR_VERSION) != 0) {
 		fprintf(stderr,
-			"groupvpn: vtysh commands are built for FRR %s, but this is FRR %s; rebuild groupvpn with --with-frr-source= pointing at the source of FRR %s\n",
+			"groupvpn: vtysh commands are built for FRR %s, but "
+			"this is FRR %s; rebuild groupvpn with "
+			"--with-frr-source= pointing at the source of FRR %s\n",
 			FRR_VERSION, version, version);
 		return;
 	}
