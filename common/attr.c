@@ -135,6 +135,8 @@ enum gv_attr_error gv_attr_decode(const uint8_t *value, size_t len,
 
 	if (len < HEADER_LEN + GV_MAC_LEN)
 		return GV_ATTR_TRUNCATED;
+	if (len > GV_ATTR_MAX)
+		return GV_ATTR_BAD_TLV;
 	gv_reader_init(&r, value, len - GV_MAC_LEN);
 	if (gv_get8(&r) != GV_ATTR_VERSION)
 		return GV_ATTR_BAD_VERSION;

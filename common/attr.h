@@ -16,7 +16,7 @@
 
 #define GV_ATTR_TYPE_DEFAULT 255
 #define GV_ATTR_VERSION 1
-/* Largest value that is sent: a 4096 octet BGP peer must be able to pass it. */
+/* Largest value: a 4096 octet BGP peer must be able to pass it. */
 #define GV_ATTR_MAX 3072
 
 enum gv_attr_kind {
@@ -51,7 +51,8 @@ enum gv_attr_error {
 	GV_ATTR_BAD_VERSION,
 	GV_ATTR_BAD_KIND,
 	GV_ATTR_BAD_ID,	 /* group-, member- or Sender-ID not allowed here */
-	GV_ATTR_BAD_TLV, /* duplicate, wrong length, or a mandatory one absent */
+	GV_ATTR_BAD_TLV, /* duplicate, wrong length, or a mandatory one absent;
+			    or the value is longer than GV_ATTR_MAX */
 	GV_ATTR_BAD_MAC, /* only from gv_attr_verify() */
 	GV_ATTR_ERRORS
 };

@@ -7,6 +7,7 @@
 #include "crypto.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -19,6 +20,8 @@
 
 /* RFC 9838 section 4.5.4: a key wrap algorithm takes up to 256 octets. */
 #define WRAP_MAX 256
+/* 32768 secrets; a power of two. */
+#define SECRETS_SIZE (1 << 20)
 
 /* Ends a function that began with ERR_set_mark(). */
 static bool finish(bool ok, void *out, size_t len)
@@ -39,6 +42,33 @@ bool gv_random(void *out, size_t len)
 void gv_wipe(void *secret, size_t len)
 {
 	OPENSSL_cleanse(secret, len);
+}
+
+/* libcrypto's own arena for secrets, of a size that is fixed when it begins.
+ * Where it is full, ordinary memory has to do. */
+static void secrets_init(void)
+{
+	if (!CRYPTO_secure_malloc_initialized())
+		CRYPTO_secure_malloc_init(SECRETS_SIZE, GV_SECRET_LEN);
+}
+
+uint8_t *gv_secret_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	uint8_t *secret;
+
+	pthread_once(&once, secrets_init);
+	ERR_set_mark();
+	secret = OPENSSL_secure_zalloc(GV_SECRET_LEN);
+	if (!secret)
+		secret = OPENSSL_zalloc(GV_SECRET_LEN);
+	ERR_pop_to_mark();
+	return secret;
+}
+
+void gv_secret_free(uint8_t *secret)
+{
+	OPENSSL_secure_clear_free(secret, GV_SECRET_LEN);
 }
 
 bool gv_equal(const void *a, const void *b, size_t len)

@@ -13,6 +13,11 @@
 bool gv_random(void *out, size_t len);
 /* Overwrites a secret; not optimised away. */
 void gv_wipe(void *secret, size_t len);
+/* GV_SECRET_LEN zero octets for a secret that stays: in memory that a core
+ * dump leaves out and, as far as RLIMIT_MEMLOCK goes, is not swapped.  NULL if
+ * there is no memory.  Freeing wipes; NULL is allowed. */
+uint8_t *gv_secret_new(void);
+void gv_secret_free(uint8_t *secret);
 /* Constant time comparison. */
 bool gv_equal(const void *a, const void *b, size_t len);
 

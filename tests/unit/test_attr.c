@@ -156,6 +156,9 @@ static void the_largest(void **state)
 			 GV_ATTR_MAX);
 	assert_int_equal(gv_attr_decode(value, GV_ATTR_MAX, &back), GV_ATTR_OK);
 	assert_attr(&attr, &back);
+	value[18 + 7 + 2]++; /* one more octet in REKEY */
+	assert_int_equal(gv_attr_decode(value, GV_ATTR_MAX + 1, &back),
+			 GV_ATTR_BAD_TLV);
 	assert_int_equal(gv_attr_encode(&attr, mac_key, value, GV_ATTR_MAX - 1),
 			 0);
 	attr.rekey_len++;
