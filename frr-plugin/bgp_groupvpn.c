@@ -24,8 +24,8 @@ DECLARE_KOOH(cmd_execute_done, (struct vty * vty, const char *cmd_exec),
 
 struct gvpn gvpn = {.attr_type = GV_ATTR_TYPE_DEFAULT};
 
-/* A neighbour gets its policy at the latest when its session comes up, so
- * commands in between need not be followed one by one. */
+/* What neither lets a route out nor in need not be followed command by
+ * command. */
 #define GVPN_CONFIG_WAIT 200 /* ms */
 
 static struct event *t_config;
@@ -68,6 +68,7 @@ static int set_attribute_type(struct vty *vty, uint8_t type)
 
 	gvpn.attr_type = type;
 	config_changed();
+	gvpn_rr_walk();
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		if (group->active)
 			gvpn_heard_walk(group);
@@ -252,29 +253,28 @@ static void config_run(struct event *t)
 	config_changed();
 }
 
-/* "[no] neighbor X WORD ..." with a WORD that names or inherits a route-map;
- * commands may be abbreviated. */
-static bool sets_route_map(const char *command)
+/* "[no] neighbor ..." or "[no] bgp ...", which may give a neighbour routes
+ * that it had not; commands may be abbreviated. */
+static bool is_of_neighbors(const char *command)
 {
-	char words[4][32] = {};
-	unsigned int i;
+	char words[2][32] = {};
 	const char *word;
 
-	if (sscanf(command, "%31s %31s %31s %31s", words[0], words[1], words[2],
-		   words[3]) < 3)
+	if (sscanf(command, "%31s %31s", words[0], words[1]) < 2)
 		return false;
-	i = strcmp(words[0], "no") == 0 ? 3 : 2;
-	word = words[i];
-	return word[0] && (strncmp("route-map", word, strlen(word)) == 0 ||
-			   strncmp("peer-group", word, strlen(word)) == 0);
+	word = strcmp(words[0], "no") == 0 ? words[1] : words[0];
+	return strncmp("neighbor", word, strlen(word)) == 0 ||
+	       strncmp("bgp", word, strlen(word)) == 0;
 }
 
+/* Nothing is sent before this: bgpd's updates go out from the event loop. */
 static int on_command_done(struct vty *vty, const char *command)
 {
 	if (vty->node < BGP_NODE || vty->node > BGP_SRV6_NODE)
 		return 0;
-	if (sets_route_map(command))
+	if (is_of_neighbors(command))
 		gvpn_policy_apply();
+	gvpn_group_recheck();
 	event_add_timer_msec(gvpn.master, config_run, NULL, GVPN_CONFIG_WAIT,
 			     &t_config);
 	return 0;
@@ -338,6 +338,7 @@ static int on_fini(void)
 	event_cancel(&t_config);
 	gvpn.reflector = false;
 	gvpn_group_fini();
+	gvpn_route_fini();
 	gvpn_policy_apply();
 	gvpn_queue_fini();
 	gvpn_zebra_fini();

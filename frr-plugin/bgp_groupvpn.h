@@ -34,7 +34,7 @@
 #include "seal.h"
 
 #define GVPN_BATCH 256	    /* items per event */
-#define GVPN_STALE_TIME 120 /* s that a restarted charon has to repeat itself */
+#define GVPN_STALE_TIME 300 /* s that a restarted charon has to repeat itself */
 
 DECLARE_MGROUP(GROUPVPN);
 
@@ -87,7 +87,7 @@ struct gvpn_bind {
 	bool announcing;
 	struct bgp *vpn; /* the instance whose VPN table it is in */
 	struct prefix_rd rd;
-	uint8_t seal_key[GV_SECRET_LEN];
+	uint8_t *seal_key; /* GV_SECRET_LEN, as all keys here */
 	struct attr *member_attr, *routes_attr; /* interned */
 	struct gvpn_own member;
 	struct gvpn_exports_head exports[1];
@@ -152,7 +152,7 @@ struct gvpn_member {
 	char reason[GV_TEXT_MAX + 1];
 	/* Opens its routes. */
 	bool has_key;
-	uint8_t key[GV_SECRET_LEN];
+	uint8_t *key;
 };
 
 /* What charon says of a group, and what follows from it. */
@@ -171,15 +171,15 @@ struct gvpn_group {
 	/* GCKS */
 	uint8_t *descriptor; /* attribute value; NULL: no valid one */
 	size_t descriptor_len;
-	struct gvpn_own own; /* the descriptor route */
+	struct gvpn_own own;	/* the descriptor route */
+	unsigned int reflected; /* routes, counted for "show" */
 
 	/* member */
 	char vrf[GV_IFNAME_MAX + 1];
 	char device[GV_IFNAME_MAX + 1];
 	uint16_t member_id;
 	uint32_t sender_id, route_epoch;
-	uint8_t route_secret[GV_SECRET_LEN];
-	uint8_t mac_key[GV_SECRET_LEN];
+	uint8_t *route_secret, *mac_key;
 	struct gvpn_bind *bind;
 	bool active;		  /* bound, and the VRF agrees */
 	unsigned int descriptors; /* heard and valid */
@@ -349,6 +349,8 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 			      size_t size);
 /* Call after anything that gvpn_group.active depends on has changed. */
 void gvpn_group_refresh_all(void);
+/* Ends at once the activity of groups whose binding works no longer. */
+void gvpn_group_recheck(void);
 
 /* Counts a dropped path and logs the first of its kind from this neighbour.
  * group may be NULL. */
@@ -386,6 +388,9 @@ void gvpn_own_set(struct gvpn_own *own, struct bgp *bgp, afi_t afi, safi_t safi,
 void gvpn_own_unset(struct gvpn_own *own);
 /* Lets go without a word to bgpd: its instance is being deleted. */
 void gvpn_own_forget(struct gvpn_own *own);
+/* Whether a path, or an update-group's stand-in for it, was made by us. */
+bool gvpn_path_is_ours(const struct bgp_path_info *path);
+/* The same of a path in a table. */
 bool gvpn_path_is_own(const struct bgp_path_info *pi);
 
 /* A walk through a VPN table, over any number of events; zero but for bgp and
@@ -428,9 +433,13 @@ void gvpn_policy_forget_peer(struct peer *peer);
 enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      const struct bgp_dest *dest,
 			      struct gvpn_group **group);
-/* May this path go to members of these groups (sorted)? */
-bool gvpn_rr_reflects(const struct attr *attr, const uint32_t *group_ids,
-		      size_t n);
+/* May this path (or an update-group's stand-in for it) go to members of these
+ * groups (sorted)? */
+bool gvpn_rr_reflects(const struct bgp_path_info *path,
+		      const uint32_t *group_ids, size_t n);
+/* Holds what is in the VPN tables against the registrations, in the
+ * background. */
+void gvpn_rr_walk(void);
 /* Announces the group's descriptor, or takes it back. */
 void gvpn_rr_descriptor(struct gvpn_group *group);
 /* charon composes the value; whether it is what it is to be.  If not, that is
@@ -444,6 +453,7 @@ struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway);
 /* bgp_groupvpn_route.c ---------------------------------------------------- */
 
 void gvpn_route_init(void);
+void gvpn_route_fini(void);
 /* A destination in the VPNv6 table may have changed. */
 void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest);
 /* Goes through the VPNv6 table; group's routes are judged anew. */

@@ -24,7 +24,7 @@
 
 static struct {
 	int fd;
-	struct event *t_connect, *t_read, *t_write;
+	struct event *t_connect, *t_read, *t_write, *t_overflow;
 	unsigned int retry; /* ms */
 	struct stream_fifo *out;
 	bool greeted, synced;
@@ -56,6 +56,7 @@ static void ctl_close(void)
 	event_cancel(&ctl.t_connect);
 	event_cancel(&ctl.t_read);
 	event_cancel(&ctl.t_write);
+	event_cancel(&ctl.t_overflow);
 	if (ctl.fd >= 0)
 		close(ctl.fd);
 	ctl.fd = -1;
@@ -81,6 +82,12 @@ static void ctl_fail(const char *why)
 	ctl.retry = MIN(ctl.retry * 2, CTL_RETRY_MAX);
 }
 
+/* Not at once: whoever sends may be in the middle of something. */
+static void ctl_overflow(struct event *t)
+{
+	ctl_fail("charon does not read");
+}
+
 static void ctl_send(struct gv_ctl_msg *msg)
 {
 	uint8_t buf[GV_CTL_MAX];
@@ -89,6 +96,11 @@ static void ctl_send(struct gv_ctl_msg *msg)
 
 	if (ctl.fd < 0)
 		return;
+	if (stream_fifo_count_safe(ctl.out) >= CTL_QUEUE_MAX) {
+		event_add_event(gvpn.master, ctl_overflow, NULL, 0,
+				&ctl.t_overflow);
+		return;
+	}
 
 	msg->generation = ctl.own_generation;
 	len = gv_ctl_encode(msg, buf, sizeof(buf));
@@ -131,11 +143,6 @@ static void ctl_write(struct event *t)
 {
 	unsigned int n;
 	struct stream *s;
-
-	if (stream_fifo_count_safe(ctl.out) > CTL_QUEUE_MAX) {
-		ctl_fail("charon does not read");
-		return;
-	}
 
 	for (n = 0; n < CTL_BATCH; n++) {
 		s = stream_fifo_head(ctl.out);

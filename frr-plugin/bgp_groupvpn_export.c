@@ -6,7 +6,8 @@
  * All routes of an originator share one set of attributes, so that UPDATEs
  * pack and nothing is sealed or sent again that did not change: what the site
  * knows of a prefix beyond its being there (AS path, MED, communities) stays
- * inside.  Opened and imported paths are not announced.
+ * inside.  Opened and imported paths are not announced, nor is an aggregate of
+ * nothing else.
  *
  * bgpd's hooks do not report every change of a selection (next-hop tracking
  * makes some without a word), but every change gives the destination the next
@@ -54,18 +55,60 @@ static void export_free(struct gvpn_bind *bind, struct gvpn_export *export)
 	XFREE(MTYPE_GROUPVPN_EXPORT, export);
 }
 
-static bool is_exported(const struct bgp_dest *dest)
+static const struct bgp_path_info *selected_path(struct bgp_dest *dest)
 {
 	const struct bgp_path_info *pi;
 
-	for (pi = bgp_dest_get_bgp_path_info((struct bgp_dest *)dest); pi;
-	     pi = pi->next) {
+	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
 		if (CHECK_FLAG(pi->flags, BGP_PATH_SELECTED))
-			return !CHECK_FLAG(pi->flags, BGP_PATH_REMOVED) &&
-			       !gvpn_path_is_own(pi) &&
-			       pi->sub_type != BGP_ROUTE_IMPORTED;
+			return CHECK_FLAG(pi->flags, BGP_PATH_REMOVED) ? NULL
+								       : pi;
+	}
+	return NULL;
+}
+
+static bool is_aggregate(const struct bgp_path_info *pi)
+{
+	return pi && pi->sub_type == BGP_ROUTE_AGGREGATE;
+}
+
+static bool is_sites(const struct bgp_path_info *pi)
+{
+	return pi && !gvpn_path_is_own(pi) &&
+	       pi->sub_type != BGP_ROUTE_IMPORTED;
+}
+
+/* bgpd aggregates opened routes too; of that alone, nothing is ours. */
+static bool aggregates_ours(struct bgp_dest *top)
+{
+	const struct bgp_path_info *pi;
+	struct bgp_dest *dest;
+
+	for (dest = bgp_route_next_until(bgp_dest_lock_node(top), top); dest;
+	     dest = bgp_route_next_until(dest, top)) {
+		pi = selected_path(dest);
+		if (is_sites(pi) && !is_aggregate(pi)) {
+			bgp_dest_unlock_node(dest);
+			return true;
+		}
 	}
 	return false;
+}
+
+static bool is_exported(struct bgp_dest *dest)
+{
+	const struct bgp_path_info *pi = selected_path(dest);
+
+	return is_sites(pi) && (!is_aggregate(pi) || aggregates_ours(dest));
+}
+
+/* Whether an aggregate is announced depends on what is beneath it. */
+static void recheck_aggregates(struct bgp *bgp, struct bgp_dest *dest)
+{
+	while ((dest = bgp_dest_parent_nolock(dest))) {
+		if (is_aggregate(selected_path(dest)))
+			gvpn_queue_dest(bgp, dest);
+	}
 }
 
 static bool seal(const struct gvpn_bind *bind, const struct prefix *p,
@@ -95,12 +138,15 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 	struct prefix nlri;
 
 	if (!bind->announcing || !is_exported(dest) || !seal(bind, p, &nlri)) {
-		if (export)
+		if (export) {
 			export_free(bind, export);
+			recheck_aggregates(bind->bgp, dest);
+		}
 		return;
 	}
 
 	if (!export) {
+		recheck_aggregates(bind->bgp, dest);
 		export = XCALLOC(MTYPE_GROUPVPN_EXPORT, sizeof(*export));
 		prefix_copy(&export->prefix, p);
 		gvpn_exports_add(bind->exports, export);
@@ -219,7 +265,7 @@ static void attrs_free(struct gvpn_bind *bind)
 	if (bind->routes_attr)
 		bgp_attr_unintern(&bind->routes_attr);
 	bind->member_attr = bind->routes_attr = NULL;
-	gv_wipe(bind->seal_key, sizeof(bind->seal_key));
+	gv_wipe(bind->seal_key, GV_SECRET_LEN);
 }
 
 static void stop_announcing(struct gvpn_bind *bind)

@@ -24,6 +24,8 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_LOGGED, "group VPN logged drop");
 
 static struct event *t_stale;
 
+static void group_refresh(struct gvpn_group *group);
+
 /* Groups ------------------------------------------------------------------ */
 
 struct gvpn_group *gvpn_group_find(uint32_t id)
@@ -44,6 +46,15 @@ struct gvpn_group *gvpn_group_find_name(const char *name)
 	return NULL;
 }
 
+/* Out of memory is the end, as everywhere in bgpd. */
+static uint8_t *secret_new(void)
+{
+	uint8_t *secret = gv_secret_new();
+
+	assert(secret);
+	return secret;
+}
+
 static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
 {
 	struct gvpn_group *group;
@@ -52,6 +63,8 @@ static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
 	group->id = msg->group_id;
 	group->role = msg->role;
 	group->since = monotime(NULL);
+	group->route_secret = secret_new();
+	group->mac_key = secret_new();
 	strlcpy(group->name, msg->name, sizeof(group->name));
 	gvpn_members_init(group->members);
 	gvpn_group_heards_init(group->heards);
@@ -71,7 +84,8 @@ static void group_free(struct gvpn_group *group)
 	gvpn_members_fini(group->members);
 	gvpn_group_heards_fini(group->heards);
 	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
-	gv_wipe(group, sizeof(*group));
+	gv_secret_free(group->route_secret);
+	gv_secret_free(group->mac_key);
 	XFREE(MTYPE_GROUPVPN_GROUP, group);
 }
 
@@ -95,7 +109,6 @@ void gvpn_group_down(uint32_t id, const char *why)
 	if (group->bind)
 		gvpn_export_update(group->bind);
 	group_free(group);
-	gvpn_group_refresh_all();
 }
 
 static void group_set_gcks(struct gvpn_group *group,
@@ -157,8 +170,12 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 		gvpn_group_down(group->id, "its role changes");
 		group = NULL;
 	}
-	if (!group)
+	if (!group) {
 		group = group_new(msg);
+		/* What came under its RDs before was nobody's business. */
+		if (group->role == GV_ROLE_GCKS)
+			gvpn_rr_walk();
+	}
 
 	strlcpy(group->name, msg->name, sizeof(group->name));
 	group->epoch = msg->epoch;
@@ -168,7 +185,7 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 	else
 		group_set_member(group, msg, charon_restarted);
 	group->stale = false;
-	gvpn_group_refresh_all();
+	group_refresh(group);
 }
 
 /* Whether the group's binding works; why not is logged once. */
@@ -183,11 +200,33 @@ static bool bind_works(struct gvpn_bind *bind)
 	return !problem;
 }
 
+/* The binding of its name, which may be another than before. */
+static void group_rebind(struct gvpn_group *group)
+{
+	struct gvpn_bind *bind = gvpn_bind_find(group->name);
+	struct gvpn_bind *before = group->bind;
+
+	if (bind == before)
+		return;
+	/* What was injected is in the table of the instance before. */
+	group->active = false;
+	gvpn_heard_flush(group);
+	group->bind = bind;
+	if (bind)
+		bind->group = group;
+	if (before) {
+		before->group = NULL;
+		gvpn_export_update(before);
+	}
+}
+
 static void group_refresh(struct gvpn_group *group)
 {
-	bool active = group->role == GV_ROLE_MEMBER && group->bind &&
-		      bind_works(group->bind);
+	bool active;
 
+	group_rebind(group);
+	active = group->role == GV_ROLE_MEMBER && group->bind &&
+		 bind_works(group->bind);
 	if (active != group->active) {
 		group->active = active;
 		if (active)
@@ -197,6 +236,8 @@ static void group_refresh(struct gvpn_group *group)
 	}
 	if (group->role == GV_ROLE_GCKS)
 		gvpn_rr_descriptor(group);
+	if (group->bind)
+		gvpn_export_update(group->bind);
 }
 
 void gvpn_group_refresh_all(void)
@@ -205,16 +246,21 @@ void gvpn_group_refresh_all(void)
 	struct gvpn_bind *bind;
 
 	frr_each (gvpn_groups, gvpn.groups, group)
-		group->bind = NULL;
-	frr_each (gvpn_binds, gvpn.binds, bind) {
-		bind->group = gvpn_group_find_name(bind->name);
-		if (bind->group)
-			bind->group->bind = bind;
-	}
-	frr_each (gvpn_groups, gvpn.groups, group)
 		group_refresh(group);
-	frr_each (gvpn_binds, gvpn.binds, bind)
-		gvpn_export_update(bind);
+	frr_each (gvpn_binds, gvpn.binds, bind) {
+		if (!bind->group)
+			gvpn_export_update(bind);
+	}
+}
+
+void gvpn_group_recheck(void)
+{
+	struct gvpn_group *group;
+
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		if (group->active && !bind_works(group->bind))
+			group_refresh(group);
+	}
 }
 
 /* Bindings ---------------------------------------------------------------- */
@@ -237,6 +283,7 @@ struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name)
 	bind = XCALLOC(MTYPE_GROUPVPN_BIND, sizeof(*bind));
 	bind->bgp = bgp;
 	strlcpy(bind->name, name, sizeof(bind->name));
+	bind->seal_key = secret_new();
 	gvpn_exports_init(bind->exports);
 	gvpn_binds_add_tail(gvpn.binds, bind);
 	return bind;
@@ -255,7 +302,7 @@ void gvpn_bind_free(struct gvpn_bind *bind)
 	gvpn_export_stop(bind);
 	gvpn_binds_del(gvpn.binds, bind);
 	gvpn_exports_fini(bind->exports);
-	gv_wipe(bind->seal_key, sizeof(bind->seal_key));
+	gv_secret_free(bind->seal_key);
 	XFREE(MTYPE_GROUPVPN_BIND, bind);
 }
 
@@ -273,6 +320,18 @@ bool gvpn_bgp_is_bound(const struct bgp *bgp)
 static const char *vrf_name(const char *name)
 {
 	return name && name[0] ? name : VRF_DEFAULT_NAME;
+}
+
+/* Whether bgpd copies the instance's routes elsewhere: into the VPN tables,
+ * another VRF, or EVPN. */
+static bool is_exported(const struct bgp *bgp)
+{
+	return CHECK_FLAG(bgp->af_flags[AFI_IP][SAFI_UNICAST],
+			  BGP_CONFIG_VRF_TO_MPLSVPN_EXPORT |
+				  BGP_CONFIG_VRF_TO_VRF_EXPORT) ||
+	       CHECK_FLAG(bgp->af_flags[AFI_L2VPN][SAFI_EVPN],
+			  BGP_L2VPN_EVPN_ADV_IPV4_UNICAST |
+				  BGP_L2VPN_EVPN_ADV_IPV4_UNICAST_GW_IP);
 }
 
 const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
@@ -299,6 +358,10 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 			 vrf_name(group->vrf), vrf);
 		return buf;
 	}
+	if (is_exported(bind->bgp))
+		return "refused: \"export vpn\", \"import vrf\" or EVPN's "
+		       "\"advertise\" would take the group's routes out of "
+		       "this instance";
 	if (!bgp_get_default())
 		return "waiting for \"router bgp\" of the default VRF, which "
 		       "carries the VPN routes";
@@ -324,6 +387,7 @@ struct gvpn_member *gvpn_member_get(struct gvpn_group *group, uint16_t id)
 	member = XCALLOC(MTYPE_GROUPVPN_MEMBER, sizeof(*member));
 	member->group = group;
 	member->id = id;
+	member->key = secret_new();
 	gvpn_member_heards_init(member->member_routes);
 	gvpn_member_heards_init(member->routes);
 	gvpn_members_add(group->members, member);
@@ -339,7 +403,7 @@ void gvpn_member_put(struct gvpn_member *member)
 	gvpn_members_del(member->group->members, member);
 	gvpn_member_heards_fini(member->member_routes);
 	gvpn_member_heards_fini(member->routes);
-	gv_wipe(member->key, sizeof(member->key));
+	gv_secret_free(member->key);
 	XFREE(MTYPE_GROUPVPN_MEMBER, member);
 }
 

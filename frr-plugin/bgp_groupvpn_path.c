@@ -144,10 +144,14 @@ const struct prefix *gvpn_dest_rd(const struct bgp_dest *dest)
 	return dest->pdest ? bgp_dest_get_prefix(dest->pdest) : NULL;
 }
 
+bool gvpn_path_is_ours(const struct bgp_path_info *path)
+{
+	return path->type == ZEBRA_ROUTE_BGP && path->sub_type == BGP_ROUTE_RFP;
+}
+
 bool gvpn_path_is_own(const struct bgp_path_info *pi)
 {
-	return pi->type == ZEBRA_ROUTE_BGP && pi->sub_type == BGP_ROUTE_RFP &&
-	       pi->peer == pi->peer->bgp->peer_self;
+	return gvpn_path_is_ours(pi) && pi->peer == pi->peer->bgp->peer_self;
 }
 
 static void own_add(struct gvpn_own *own, struct bgp *bgp, afi_t afi,
@@ -207,6 +211,11 @@ void gvpn_own_unset(struct gvpn_own *own)
 
 	if (!CHECK_FLAG(own->pi->flags, BGP_PATH_REMOVED)) {
 		table = bgp_dest_table(own->dest);
+		/* "export vpn" may have taken it up before the binding was
+		 * refused for it. */
+		if (table->safi == SAFI_UNICAST)
+			vpn_leak_from_vrf_withdraw(bgp_get_default(),
+						   table->bgp, own->pi);
 		bgp_aggregate_decrement(table->bgp,
 					bgp_dest_get_prefix(own->dest), own->pi,
 					table->afi, table->safi);

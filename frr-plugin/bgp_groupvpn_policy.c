@@ -31,7 +31,7 @@ enum gvpn_map_kind {
 	GVPN_MAP_POLICE,  /* in, S/R: only what the registration allows */
 	GVPN_MAP_REFLECT, /* out, S/R: only to members of the group */
 	GVPN_MAP_MEMBER,  /* out, member: of group routes only its own */
-	GVPN_MAP_OPENED,  /* out, IPv4: no opened routes into the underlay */
+	GVPN_MAP_OPENED,  /* out, IPv4: no opened routes */
 };
 
 static const char *const map_names[] = {
@@ -115,11 +115,9 @@ static bool map_permits(const struct gvpn_map *map,
 		return drop == GVPN_DROP_NONE;
 	case GVPN_MAP_REFLECT:
 	case GVPN_MAP_MEMBER:
-		return gvpn_rr_reflects(path->attr, map->ids, map->n_ids);
+		return gvpn_rr_reflects(path, map->ids, map->n_ids);
 	case GVPN_MAP_OPENED:
-		/* path is a stand-in whose peer is the receiver */
-		return path->type != ZEBRA_ROUTE_BGP ||
-		       path->sub_type != BGP_ROUTE_RFP;
+		return !gvpn_path_is_ours(path);
 	case GVPN_MAP_NONE:
 		break;
 	}
@@ -257,15 +255,12 @@ static bool rfc8212_permits(struct peer *peer, const struct bgp_filter *filter,
 static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
 				      safi_t safi, int direct)
 {
-	bool speaks_vpn = peer->afc[AFI_IP6][SAFI_MPLS_VPN] ||
-			  peer->afc[AFI_IP][SAFI_MPLS_VPN];
-
 	if (peer->bgp != bgp_get_default() || !peer->afc[afi][safi])
 		return GVPN_MAP_NONE;
 
+	/* Without a VRF every neighbour may be one in the underlay. */
 	if (safi != SAFI_MPLS_VPN)
-		return direct == RMAP_OUT && speaks_vpn &&
-				       gvpn_bgp_is_bound(peer->bgp)
+		return direct == RMAP_OUT && gvpn_bgp_is_bound(peer->bgp)
 			       ? GVPN_MAP_OPENED
 			       : GVPN_MAP_NONE;
 	if (direct == RMAP_IN)
@@ -343,6 +338,10 @@ static void policy_set(struct gvpn_policy *policy, struct peer *peer, afi_t afi,
 	filter_set(policy, map->name);
 	if (before)
 		map_put(before);
+	/* What came before must pass it too, and that is not left to the
+	 * neighbour's answer to a route refresh. */
+	if (map->kind == GVPN_MAP_POLICE)
+		gvpn_rr_walk();
 }
 
 static void policy_apply(struct peer *peer, afi_t afi, safi_t safi, int direct)

@@ -55,7 +55,7 @@ DECLARE_RBTREE_UNIQ(gvpn_underlay, struct gvpn_member, underlay_item,
 static struct gvpn_injecteds_head injecteds[1];
 static struct gvpn_dirty_head dirty[1];
 static struct gvpn_underlay_head underlay[1]; /* members' gateways */
-static struct event *t_dirty;
+static struct event *t_dirty, *t_covers;
 
 static struct gvpn_walk walk = {.afi = AFI_IP6};
 static bool walk_again;
@@ -140,6 +140,23 @@ static bool covers_member(const struct prefix *p)
 	return first && gvpn_prefix_covers(p, &first->gateway);
 }
 
+/* A key server need not be a neighbour: it is whom the descriptor names. */
+static bool covers_gcks(const struct prefix *p)
+{
+	const struct gvpn_heard *heard;
+	const struct gvpn_group *group;
+
+	frr_each (gvpn_groups_const, gvpn.groups, group) {
+		frr_each (gvpn_group_heards_const, group->heards, heard) {
+			if (heard->drop || heard->kind != GV_KIND_DESCRIPTOR)
+				break;
+			if (gvpn_prefix_covers(p, &heard->gateway))
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool covers_neighbor(const struct prefix *p, const struct bgp *bgp)
 {
 	struct listnode *node;
@@ -162,7 +179,7 @@ static bool covers_underlay(const struct gvpn_heard *heard)
 	if (bgp->inst_type != BGP_INSTANCE_TYPE_DEFAULT)
 		return false;
 	return gvpn_prefix_covers(&heard->prefix, &heard->group->gateway) ||
-	       covers_member(&heard->prefix) ||
+	       covers_member(&heard->prefix) || covers_gcks(&heard->prefix) ||
 	       covers_neighbor(&heard->prefix, bgp);
 }
 
@@ -212,9 +229,7 @@ static void dirty_run(struct event *t)
 	event_add_event(gvpn.master, dirty_run, NULL, 0, &t_dirty);
 }
 
-/* The underlay has changed: looks again at the routes in its table that
- * cover the address, or at those that were refused (addr NULL). */
-static void recheck_covers(const struct gv_addr *addr)
+static void covers_run(struct event *t)
 {
 	struct gvpn_heard *heard;
 	struct gvpn_group *group;
@@ -224,13 +239,16 @@ static void recheck_covers(const struct gv_addr *addr)
 		    group->bind->bgp->inst_type != BGP_INSTANCE_TYPE_DEFAULT)
 			continue;
 		frr_each (gvpn_group_heards, group->heards, heard) {
-			if (heard->drop || heard->kind != GV_KIND_ROUTES)
-				continue;
-			if (addr ? gvpn_prefix_covers(&heard->prefix, addr)
-				 : heard->covers)
+			if (!heard->drop && heard->kind == GV_KIND_ROUTES)
 				heard_touch(heard);
 		}
 	}
+}
+
+/* The underlay has changed: looks again at the routes in its table. */
+static void recheck_covers(void)
+{
+	event_add_event(gvpn.master, covers_run, NULL, 0, &t_covers);
 }
 
 /* Members ----------------------------------------------------------------- */
@@ -250,7 +268,7 @@ static void member_lost(struct gvpn_member *member)
 	member->heard = false;
 	member->ready = false;
 	member->reason[0] = '\0';
-	recheck_covers(NULL);
+	recheck_covers();
 }
 
 static void member_tell(struct gvpn_member *member)
@@ -284,8 +302,7 @@ static void member_heard(struct gvpn_member *member,
 	member->sender_id = route->sender_id;
 	member->gateway = route->gateway;
 	gvpn_underlay_add(underlay, member);
-	recheck_covers(&member->gateway);
-	recheck_covers(NULL);
+	recheck_covers();
 	member_tell(member);
 }
 
@@ -509,6 +526,7 @@ static void heard_detach(struct gvpn_heard *heard)
 
 	switch (heard->kind) {
 	case GV_KIND_DESCRIPTOR:
+		recheck_covers();
 		group->descriptors--;
 		if (group->descriptors == 0 && group->active) {
 			zlog_info("group-vpn: group %s (%u): descriptor lost",
@@ -551,12 +569,17 @@ static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
 	heard->sender_id = v->a.sender_id;
 	heard->gateway = v->a.gateway;
 	heard->covers = false;
-	gvpn_group_heards_add_tail(group->heards, heard);
+	/* descriptors first: see covers_gcks() */
+	if (!heard->drop && heard->kind == GV_KIND_DESCRIPTOR)
+		gvpn_group_heards_add_head(group->heards, heard);
+	else
+		gvpn_group_heards_add_tail(group->heards, heard);
 	if (heard->drop)
 		return;
 
 	switch (heard->kind) {
 	case GV_KIND_DESCRIPTOR:
+		recheck_covers();
 		group->descriptors++;
 		if (group->descriptors == 1) {
 			zlog_info("group-vpn: group %s (%u): descriptor heard "
@@ -609,6 +632,8 @@ static void heard_change(struct gvpn_heard *heard, const struct verdict *v)
 		member_refresh(heard->member);
 	else if (heard->kind == GV_KIND_ROUTES)
 		heard_touch(heard);
+	else
+		recheck_covers();
 }
 
 /* Counts a path that is dropped while a better one is in use. */
@@ -733,6 +758,13 @@ void gvpn_heard_forget_vpn(void)
 		group->active = false;
 		gvpn_heard_flush(group);
 	}
+}
+
+void gvpn_route_fini(void)
+{
+	event_cancel(&t_covers);
+	event_cancel(&t_dirty);
+	event_cancel(&t_walk);
 }
 
 void gvpn_route_init(void)

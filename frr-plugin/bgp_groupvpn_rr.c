@@ -6,12 +6,13 @@
  * The S/R holds no group secret and cannot verify a MAC.  What it can do is
  * hold every path against the registration table: the neighbour is the
  * gateway that registered, and group, member-ID, Sender-ID, gateway and RD
- * are those of its registration.  Paths without the group attribute are none
- * of its business.
+ * are those of its registration.  What a path is, its RD says first: within a
+ * group of ours none passes without an attribute of that group.  Paths of
+ * other RDs without the group attribute are none of its business.
  *
- * A changed registration makes the S/R go through its VPN tables once, taking
- * out what is not allowed any more, and ask the neighbour for what may be
- * allowed now (route refresh, RFC 2918).
+ * A changed registration or policy makes the S/R go through its VPN tables
+ * once, taking out what is not allowed any more; a changed registration, too,
+ * ask the neighbour for what may be allowed now (route refresh, RFC 2918).
  */
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
@@ -19,6 +20,21 @@
 static struct gvpn_walk walk;
 static bool walk_again;
 static struct event *t_walk;
+
+/* The RD of a destination: whether it is one of a group that we are the S/R
+ * of.  rd_group is 0 if it cannot be any group's. */
+static bool is_served(const struct prefix *rd, uint32_t *rd_group,
+		      uint16_t *rd_member)
+{
+	const struct gvpn_group *group;
+
+	if (!gvpn_rd_read(rd, rd_member, rd_group)) {
+		*rd_group = 0;
+		return false;
+	}
+	group = gvpn_group_find(*rd_group);
+	return group && group->role == GV_ROLE_GCKS;
+}
 
 enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      const struct bgp_dest *dest,
@@ -28,22 +44,27 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	const uint8_t *value;
 	struct gvpn_reg *reg;
 	struct gv_addr from;
-	uint32_t rd_group = 0;
-	uint16_t rd_member = 0;
+	uint32_t rd_group;
+	uint16_t rd_member;
 	enum gv_attr_error error;
 	struct gv_attr a;
+	bool served;
 	size_t len;
 
 	*group = NULL;
+	if (!rd)
+		return GVPN_DROP_RD;
+	served = is_served(rd, &rd_group, &rd_member);
+	*group = gvpn_group_find(rd_group);
 	value = gvpn_attr_value(attr, &len);
 	if (!value)
-		return GVPN_DROP_NONE;
+		return served ? GVPN_DROP_RD : GVPN_DROP_NONE;
 
-	if (rd && gvpn_rd_read(rd, &rd_member, &rd_group))
-		*group = gvpn_group_find(rd_group);
 	error = gv_attr_decode(value, len, &a);
 	if (error != GV_ATTR_OK)
 		return (enum gvpn_drop)error;
+	if (served && a.group_id != rd_group)
+		return GVPN_DROP_RD;
 
 	*group = gvpn_group_find(a.group_id);
 	if (!*group)
@@ -52,7 +73,7 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 		return GVPN_DROP_NONE; /* a member judges for itself */
 	if (a.kind == GV_KIND_DESCRIPTOR)
 		return GVPN_DROP_KIND;
-	if (rd && (rd_group != a.group_id || rd_member != a.member_id))
+	if (rd_group != a.group_id || rd_member != a.member_id)
 		return GVPN_DROP_RD;
 
 	reg = gvpn_reg_find(a.group_id, a.member_id);
@@ -67,25 +88,37 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	return GVPN_DROP_NONE;
 }
 
-bool gvpn_rr_reflects(const struct attr *attr, const uint32_t *group_ids,
-		      size_t n)
+bool gvpn_rr_reflects(const struct bgp_path_info *path,
+		      const uint32_t *group_ids, size_t n)
 {
+	const struct prefix *rd = path->net ? gvpn_dest_rd(path->net) : NULL;
 	struct gvpn_group *group;
 	const uint8_t *value;
+	uint32_t rd_group;
+	uint16_t rd_member;
 	struct gv_attr a;
 	size_t len, i;
+	bool served;
 
-	value = gvpn_attr_value(attr, &len);
+	if (!rd)
+		return false;
+	served = is_served(rd, &rd_group, &rd_member);
+	value = gvpn_attr_value(path->attr, &len);
 	if (!value)
-		return true;
+		return !served;
 	if (gv_attr_decode(value, len, &a) != GV_ATTR_OK)
-		return !gvpn.reflector;
+		return !served && !gvpn.reflector;
+	if (served && a.group_id != rd_group)
+		return false;
 
 	group = gvpn_group_find(a.group_id);
 	if (!group)
 		return !gvpn.reflector;
 	if (group->role == GV_ROLE_MEMBER)
-		return a.member_id == group->member_id;
+		return gvpn_path_is_ours(path) &&
+		       a.member_id == group->member_id;
+	if (!served)
+		return false;
 	for (i = 0; i < n; i++) {
 		if (group_ids[i] == a.group_id)
 			return true;
@@ -167,8 +200,12 @@ static void walk_run(struct event *t)
 	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
 }
 
-static void walk_start(struct bgp *bgp)
+void gvpn_rr_walk(void)
 {
+	struct bgp *bgp = bgp_get_default();
+
+	if (!gvpn.reflector || !bgp)
+		return;
 	if (t_walk) {
 		walk_again = true;
 		return;
@@ -208,13 +245,12 @@ struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway)
 
 void gvpn_rr_gateway_changed(const struct gv_addr *gateway)
 {
-	struct bgp *bgp = bgp_get_default();
 	struct peer *peer;
 
-	if (!gvpn.reflector || !bgp)
+	if (!gvpn.reflector)
 		return;
 
-	walk_start(bgp);
+	gvpn_rr_walk();
 	peer = gvpn_rr_neighbor(gateway);
 	if (!peer)
 		return;

@@ -56,21 +56,41 @@ reflected_path(struct bgp_dest *dest, uint32_t group_id, struct gv_attr *a)
 	return NULL;
 }
 
-static void count_gcks(const struct gvpn_group *group, struct counts *counts)
+/* Of all groups in one walk. */
+static void count_reflected(void)
 {
 	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	const struct prefix *rd;
+	struct gvpn_group *group;
 	struct bgp_dest *dest;
-	struct gvpn_reg *reg;
 	struct gv_attr a;
+	uint16_t member_id;
+	uint32_t group_id;
 
-	frr_each (gvpn_regs, gvpn.regs, reg) {
-		if (reg->group_id == group->id)
-			counts->members++;
+	frr_each (gvpn_groups, gvpn.groups, group)
+		group->reflected = 0;
+	if (!gvpn.reflector || !walk.bgp)
+		return;
+	while ((dest = gvpn_walk_next(&walk))) {
+		/* A node where prefixes branch has none. */
+		rd = gvpn_dest_rd(dest);
+		if (!rd || !gvpn_rd_read(rd, &member_id, &group_id))
+			continue;
+		group = gvpn_group_find(group_id);
+		if (group && reflected_path(dest, group_id, &a))
+			group->reflected++;
 	}
-	while (walk.bgp && (dest = gvpn_walk_next(&walk))) {
-		if (reflected_path(dest, group->id, &a))
-			counts->announced++;
-	}
+}
+
+static void count_gcks(const struct gvpn_group *group, struct counts *counts)
+{
+	struct gvpn_reg ref = {.group_id = group->id};
+	struct gvpn_reg *reg = gvpn_regs_find_gteq(gvpn.regs, &ref);
+
+	for (; reg && reg->group_id == group->id;
+	     reg = gvpn_regs_next(gvpn.regs, reg))
+		counts->members++;
+	counts->announced = group->reflected;
 }
 
 static void count_member(const struct gvpn_group *group, struct counts *counts)
@@ -538,6 +558,7 @@ static void show_summary(struct vty *vty, const char *name)
 	struct gvpn_group *group;
 	struct gvpn_bind *bind;
 
+	count_reflected();
 	show_ctl(vty);
 	show_drops(vty, gvpn.drops);
 	frr_each (gvpn_groups, gvpn.groups, group) {
@@ -557,6 +578,7 @@ static json_object *json_summary(const char *name)
 	struct gvpn_group *group;
 	struct gvpn_bind *bind;
 
+	count_reflected();
 	json_object_object_add(json, "controlSocket", json_ctl());
 	json_drops(json, gvpn.drops);
 	frr_each (gvpn_groups, gvpn.groups, group) {

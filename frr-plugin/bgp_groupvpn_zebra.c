@@ -292,6 +292,7 @@ void gvpn_zebra_fini(void)
 		return;
 	zclient_stop(client);
 	zclient_free(client);
+	client = NULL;
 }
 
 static int on_interface(struct bgp *bgp, struct interface *ifp)

@@ -65,13 +65,15 @@ def tlv(kind, value):
 
 
 def update(asn, group_id, nlris, value, next_hop, attribute_type=255):
-    """An UPDATE for VPNv6 NLRIs with the group attribute's value."""
+    """An UPDATE for VPNv6 NLRIs with the group attribute's value, or, if that
+    is None, without it."""
     hop = b"\0" * 8 + ipaddress.ip_address(f"::ffff:{next_hop}").packed
     reach = struct.pack("!HBB", 2, 128, len(hop)) + hop + b"\0" + b"".join(nlris)
     attributes = (attribute(0x40, 1, b"\0")
                   + attribute(0x40, 2, struct.pack("!BBI", 2, 1, asn))
                   + attribute(0xc0, 16, struct.pack("!HHI", 2, 0, group_id))
-                  + attribute(0xc0, attribute_type, value)
+                  + (b"" if value is None else
+                     attribute(0xc0, attribute_type, value))
                   + attribute(0x80, 14, reach))
     return message(UPDATE, struct.pack("!HH", 0, len(attributes)) + attributes)
 

@@ -87,7 +87,8 @@ class Scene:
                                  [vpnv6_nlri(distinguisher, prefix)],
                                  value, self.next_hop))
         wait_for(lambda: self.counters()[reason] > before[reason],
-                 f"a drop to be counted as {reason} for {value.hex()}, "
+                 f"a drop to be counted as {reason} for "
+                 f"{value and value.hex()}, "
                  f"before: {before}", 10)
 
 
@@ -126,6 +127,29 @@ def test_reflector_polices_what_members_claim(lab, at_reflector):
           prefix=DESCRIPTOR_PREFIX)
     for host in ("blue2", "dual", "red1"):
         assert SEALED not in lab[host].bgp("show bgp ipv6 vpn")
+
+
+def test_reflector_wants_the_attribute_within_its_groups(lab, at_reflector):
+    """Without it a path would take the place of a member's, or of the
+    descriptor, and nobody could tell."""
+    other = lab.registered("blue")["blue2"]
+    for distinguisher, prefix in (
+            (rd(other["memberId"], 100), MEMBER_PREFIX),
+            (rd(other["memberId"], 100), SEALED),
+            (rd(999, 100), SEALED),
+            (rd(0, 100), DESCRIPTOR_PREFIX),
+            (rd(0, 200), SEALED)):
+        at_reflector.expect_drop("routeDistinguisher", 100, distinguisher,
+                                 prefix, None)
+    # What is no group's stays none of our business.
+    at_reflector.session.send(update(
+        at_reflector.asn, 7, [vpnv6_nlri(rd(7, 7), "2001:db8:77::1")], None,
+        at_reflector.next_hop))
+    wait_for(lambda: "2001:db8:77::1" in lab["red1"].bgp("show bgp ipv6 vpn"),
+             "an ordinary VPN route to be at another neighbour")
+    assert SEALED not in lab["red1"].bgp("show bgp ipv6 vpn")
+    assert lab.site("blue2").lan_prefix("blue") in lab.routes(
+        lab.site("dual"), "blue")
 
 
 def test_reflector_survives_malformed_attributes(lab, at_reflector):
