@@ -9,6 +9,7 @@
 
 #include <plugins/plugin.h>
 #include <encoding/payloads/notify_payload.h>
+#include <ipsec/ipsec_types.h>
 
 #include <gikev2.h>
 
@@ -17,6 +18,11 @@
 #define GROUPVPN_N_AUTHORIZATION_FAILED ((notify_type_t)GV_N_AUTHORIZATION_FAILED)
 #define GROUPVPN_N_REGISTRATION_FAILED ((notify_type_t)GV_N_REGISTRATION_FAILED)
 #define GROUPVPN_N_GROUP_SENDER ((notify_type_t)GV_N_GROUP_SENDER)
+
+/**
+ * Content of GROUP_SENDER: number of Sender-IDs wanted(4)
+ */
+#define GROUPVPN_GROUP_SENDER_LEN 4
 
 /**
  * Private use status notify of a registration: the identifiers that the member

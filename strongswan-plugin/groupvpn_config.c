@@ -204,22 +204,52 @@ static bool parse_role(groupvpn_group_t *group, char *value)
 	return group->role != 0;
 }
 
+/**
+ * Parse an identity pattern, NULL if it is not valid. Distinguished names must
+ * have slashes: those with commas come here in pieces, each of them a valid name
+ * of other members than the operator meant.
+ */
+static identification_t *parse_pattern(char *token)
+{
+	identification_t *pattern;
+	size_t name = strcspn(token, "=");
+	bool typed = strcspn(token, ":") < name;
+
+	if (token[name] && !typed && *token != '/')
+	{
+		return NULL;
+	}
+	pattern = identification_create_from_string(token);
+	if (*token == '/' && pattern->get_type(pattern) != ID_DER_ASN1_DN)
+	{
+		pattern->destroy(pattern);
+		return NULL;
+	}
+	return pattern;
+}
+
 static bool parse_members(groupvpn_group_t *group, char *value)
 {
 	enumerator_t *enumerator;
+	identification_t *pattern;
 	char *token;
+	bool ok = TRUE;
 
 	enumerator = enumerator_create_token(value, ",", " \t\n");
 	while (enumerator->enumerate(enumerator, &token))
 	{
 		if (*token)
 		{
-			group->members->insert_last(group->members,
-								identification_create_from_string(token));
+			pattern = parse_pattern(token);
+			if (pattern)
+			{
+				group->members->insert_last(group->members, pattern);
+			}
+			ok &= pattern != NULL;
 		}
 	}
 	enumerator->destroy(enumerator);
-	return TRUE;
+	return ok;
 }
 
 static bool parse_credential(groupvpn_group_t *group, char *value)
@@ -358,7 +388,8 @@ static const struct {
 	{ "role", 0, TRUE, parse_role,
 		"\"member\" or \"gcks\"" },
 	{ "members", GV_ROLE_GCKS, FALSE, parse_members,
-		"identities, separated by commas" },
+		"identities, separated by commas; write a distinguished name with "
+		"slashes and without commas, such as /C=CH/O=Acme/CN=*" },
 	{ "credential", GV_ROLE_GCKS, FALSE, parse_credential,
 		"\"any\", \"psk\" or \"pubkey\"" },
 	{ "esp_proposal", GV_ROLE_GCKS, FALSE, parse_esp_proposal,

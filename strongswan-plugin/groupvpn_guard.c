@@ -69,8 +69,8 @@ static size_t version_len(const char *text, size_t max)
 }
 
 /**
- * Look for versions in constants: text that begins and ends with another
- * character
+ * Look for versions among constants: a string of its own, or a word in the
+ * message that the daemon starts with
  */
 static void search_constants(search_t *search, const char *data, size_t size)
 {
@@ -78,13 +78,13 @@ static void search_constants(search_t *search, const char *data, size_t size)
 
 	for (i = 1; i < size; i++)
 	{
-		if (isalnum((u_char)data[i - 1]) || data[i - 1] == '.')
+		if (data[i - 1] && data[i - 1] != ' ')
 		{
 			continue;
 		}
 		len = version_len(data + i, size - i);
 		if (!len || len >= VERSION_MAX || i + len == size ||
-			data[i + len] == '.')
+			(data[i + len] && data[i + len] != ','))
 		{
 			continue;
 		}

@@ -4,7 +4,10 @@
  * neighbours through our own netlink.
  *
  * Fail closed: the policies, which drop what has no state of the group, are
- * there before the device comes up and until after it is gone.
+ * there before the device comes up and until after it is gone. Without a route
+ * to the device a packet would not get as far, so a VRF ends in an unreachable
+ * default route, which is there as long as the group is configured, whatever
+ * becomes of its keys.
  */
 
 #include "groupvpn_kernel.h"
@@ -14,6 +17,8 @@
 #include <errno.h>
 
 #include <daemon.h>
+#include <collections/hashtable.h>
+#include <threading/mutex.h>
 
 /* Outer IPv4 header, ESP header and IV, ICV: of AES-GCM and of
  * ChaCha20-Poly1305 alike */
@@ -43,6 +48,16 @@ struct private_groupvpn_kernel_t {
 	 * Netlink requests
 	 */
 	groupvpn_netlink_t *netlink;
+
+	/**
+	 * Tables of closed VRFs, table => number of links that want it closed
+	 */
+	hashtable_t *closed;
+
+	/**
+	 * Locks the tables
+	 */
+	mutex_t *mutex;
 };
 
 METHOD(groupvpn_kernel_t, sweep, void,
@@ -109,31 +124,94 @@ static uint32_t device_mtu(uint32_t underlay)
 }
 
 /**
- * Find the index of the VRF, 0 for the default table
+ * Find the VRF, all zero for the default table
  */
-static bool find_vrf(private_groupvpn_kernel_t *this, char *name, int *index,
-					 char why[GV_TEXT_MAX + 1])
+static bool find_vrf(private_groupvpn_kernel_t *this, char *name,
+					 groupvpn_device_t *vrf, char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_device_t vrf;
-
-	*index = 0;
+	*vrf = (groupvpn_device_t){};
 	if (!name)
 	{
 		return TRUE;
 	}
-	if (this->netlink->get_device(this->netlink, name, 0, &vrf))
+	if (this->netlink->get_device(this->netlink, name, 0, vrf))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "VRF '%s' does not exist, create it or "
 				 "change 'vrf'", name);
 		return FALSE;
 	}
-	if (!vrf.vrf)
+	if (!vrf->table)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "'%s' is an interface, but not a VRF",
 				 name);
 		return FALSE;
 	}
-	*index = vrf.index;
+	return TRUE;
+}
+
+/**
+ * Count a link that wants a table closed, or does not anymore; returns how many
+ * there are
+ */
+static uintptr_t count_closed(private_groupvpn_kernel_t *this, uint32_t table,
+							  int change)
+{
+	void *key = (void*)(uintptr_t)table;
+	uintptr_t count;
+
+	count = (uintptr_t)this->closed->remove(this->closed, key) + change;
+	if (count)
+	{
+		this->closed->put(this->closed, key, (void*)count);
+	}
+	return count;
+}
+
+METHOD(groupvpn_kernel_t, open_vrf, void,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link)
+{
+	this->mutex->lock(this->mutex);
+	if (link->table && !count_closed(this, link->table, -1))
+	{	/* it may be gone, or not ours */
+		this->netlink->manage_unreachable(this->netlink, link->table, FALSE);
+	}
+	link->table = 0;
+	this->mutex->unlock(this->mutex);
+}
+
+METHOD(groupvpn_kernel_t, close_vrf, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+	char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_device_t vrf;
+	int res;
+
+	if (!find_vrf(this, link->vrf, &vrf, why))
+	{
+		return FALSE;
+	}
+	if (link->table != vrf.table)
+	{
+		open_vrf(this, link);
+	}
+	if (!vrf.table)
+	{
+		return TRUE;
+	}
+	this->mutex->lock(this->mutex);
+	res = this->netlink->manage_unreachable(this->netlink, vrf.table, TRUE);
+	if (!link->table)
+	{
+		link->table = vrf.table;
+		count_closed(this, link->table, 1);
+	}
+	this->mutex->unlock(this->mutex);
+	if (res)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "adding an unreachable default route "
+				 "to VRF '%s' failed: %s", link->vrf, strerror(-res));
+		return FALSE;
+	}
 	return TRUE;
 }
 
@@ -168,9 +246,9 @@ static bool find_underlay_mtu(private_groupvpn_kernel_t *this, host_t *gcks,
 static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 					   char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_device_t device;
+	groupvpn_device_t device, vrf;
 	uint32_t mtu;
-	int vrf, res;
+	int res;
 
 	if (!find_vrf(this, link->vrf, &vrf, why) ||
 		!find_underlay_mtu(this, link->gcks, &mtu, why))
@@ -200,8 +278,8 @@ static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 	if (!res)
 	{
 		link->index = device.index;
-		res = this->netlink->set_up(this->netlink, link->index, vrf,
-									device_mtu(mtu));
+		res = this->netlink->set_up(this->netlink, link->index,
+									vrf.index, device_mtu(mtu));
 		if (res)
 		{
 			this->netlink->del_device(this->netlink, link->index);
@@ -342,6 +420,8 @@ METHOD(groupvpn_kernel_t, destroy, void,
 	private_groupvpn_kernel_t *this)
 {
 	this->netlink->destroy(this->netlink);
+	this->closed->destroy(this->closed);
+	this->mutex->destroy(this->mutex);
 	free(this);
 }
 
@@ -361,6 +441,8 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 	INIT(this,
 		.public = {
 			.sweep = _sweep,
+			.close_vrf = _close_vrf,
+			.open_vrf = _open_vrf,
 			.add_link = _add_link,
 			.del_link = _del_link,
 			.check_link = _check_link,
@@ -370,6 +452,8 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 			.destroy = _destroy,
 		},
 		.netlink = netlink,
+		.closed = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 4),
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
 	);
 	return &this->public;
 }

@@ -46,6 +46,9 @@ struct groupvpn_link_t {
 
 	/** interface index, set by add_link() */
 	int index;
+
+	/** table of the VRF, set by close_vrf(); 0 while that is not closed */
+	uint32_t table;
 };
 
 /**
@@ -75,6 +78,21 @@ struct groupvpn_kernel_t {
 	 * Remove what an earlier charon left behind.
 	 */
 	void (*sweep)(groupvpn_kernel_t *this);
+
+	/**
+	 * Keep packets for which the VRF has no route from being routed by the
+	 * default table. Does nothing without a VRF, or if it is closed already.
+	 *
+	 * @param link		link with the VRF; table gets set
+	 * @param why		receives what failed, for the operator
+	 */
+	bool (*close_vrf)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+					  char why[GV_TEXT_MAX + 1]);
+
+	/**
+	 * Undo close_vrf(), unless another link keeps the VRF closed.
+	 */
+	void (*open_vrf)(groupvpn_kernel_t *this, groupvpn_link_t *link);
 
 	/**
 	 * Install policies and, once nothing can leave it in clear, the device.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * For each group, two things that have their own pace:
- *
- * The registration is a state machine that never gives up:
+ * Registers the member for its groups. For each group a state machine that
+ * never gives up:
  *
  *   WAITING --timer--> CONNECTING --IKE_SA up--> REGISTERING --keys--> REGISTERED
  *      ^                   |                          |                    |
@@ -12,17 +11,17 @@
  * The IKE_SA is childless, shared by all groups with the same GCKS connection,
  * and brought up from the connection of that name in swanctl.conf.
  *
- * The data plane is up as long as the group has keys that have not expired and
- * its link could be installed, with a registration or without.
+ * What the GCKS delivers goes to the group's data plane, which lives on when the
+ * registration is lost. It does so in the order in which it came, but in a job,
+ * as there may be thousands of states to install, and the IKE_SA has to answer.
  *
  * Nothing waits for an IKE_SA with the lock held: whoever has one checked out
  * may ask for the lock in a hook.
  */
 
 #include "groupvpn_member.h"
+#include "groupvpn_dataplane.h"
 #include "groupvpn_payload.h"
-#include "groupvpn_peers.h"
-#include "groupvpn_sa_table.h"
 #include "groupvpn_task.h"
 #include "compat.h"
 
@@ -32,26 +31,22 @@
 #include <processing/jobs/initiate_tasks_job.h>
 #include <threading/mutex.h>
 
-#include <crypto.h>
-
 /* how long to wait for the IKE_SA, and for an answer that charon will not
  * tell us is not coming, before the next GCKS is tried, in seconds */
 #define CONNECT_TIMEOUT 30
 #define REGISTER_TIMEOUT 200
 
+/* how often to ask for other keys than those that are about to expire, in
+ * milliseconds */
+#define RENEW_INTERVAL 5000
+
+/* Message-ID that no request has: IKE_SAs do not live that long */
+#define NO_REQUEST UINT32_MAX
+
 /* how often to look for a connection that is not loaded, in milliseconds */
 #define LOAD_INTERVAL 1000
 
-/* how often to retry, and to check, what is in the kernel */
-#define LINK_INTERVAL 3000
-
-/* how long before the keys expire to ask for new ones if none were pushed: a
- * tenth of their lifetime, or at least activation and this, in milliseconds */
-#define RENEW_MARGIN 2000
-
-/* changes of a group's figures are told to bgpd together */
-#define TELL_DELAY 1000
-
+typedef enum member_counter_t member_counter_t;
 typedef enum member_state_t member_state_t;
 typedef struct private_groupvpn_member_t private_groupvpn_member_t;
 
@@ -64,6 +59,37 @@ enum member_state_t {
 	MEMBER_REGISTERING,
 	MEMBER_REGISTERED,
 };
+
+ENUM(member_state_names, MEMBER_WAITING, MEMBER_REGISTERED,
+	"waiting",
+	"connecting",
+	"registering",
+	"registered",
+);
+
+/**
+ * What is counted for each group
+ */
+enum member_counter_t {
+	MEMBER_REGISTRATIONS,
+	MEMBER_REFUSED,
+	MEMBER_FAILED,
+	MEMBER_DISMISSED,
+	MEMBER_IKE_SAS_LOST,
+	MEMBER_REKEYS_RECEIVED,
+	MEMBER_REKEYS_REFUSED,
+	MEMBER_COUNTERS
+};
+
+ENUM(member_counter_names, MEMBER_REGISTRATIONS, MEMBER_REKEYS_REFUSED,
+	"registrations",
+	"registrations-refused",
+	"registrations-failed",
+	"dismissals",
+	"ike-sas-lost",
+	"rekeys-received",
+	"rekeys-refused",
+);
 
 /**
  * Private data
@@ -90,6 +116,11 @@ struct private_groupvpn_member_t {
 	 * Kernel interface
 	 */
 	groupvpn_kernel_t *kernel;
+
+	/**
+	 * Management
+	 */
+	groupvpn_vici_t *vici;
 
 	/**
 	 * Delays of retries, in milliseconds
@@ -122,10 +153,8 @@ struct private_groupvpn_member_t {
  * A group
  */
 typedef struct {
-	private_groupvpn_member_t *member;
 	groupvpn_group_t *cfg;
-
-	/* registration: its state, and when to give that up */
+	/* state of the registration, and when to give that up */
 	member_state_t state;
 	uint64_t due;
 	/* which GCKS of the list is in use or will be */
@@ -135,25 +164,52 @@ typedef struct {
 	bool missing;
 	/* unique ID of the IKE_SA in use, 0 if there is none */
 	uint32_t ike_sa;
+	/* Message-ID of the request that is to be answered */
+	uint32_t request;
+	/* whether not to ask to keep our Sender-ID */
+	bool fresh;
+	/* what the GCKS has sent and is not in use yet, as delivery_t */
+	linked_list_t *deliveries;
+	uint64_t counters[MEMBER_COUNTERS];
 
-	/* from the GCKS */
-	groupvpn_sa_table_t *sas;
-	uint16_t member_id;
-	uint32_t sender_id;
-	uint32_t route_epoch;
-	uint8_t route_secret[GV_SECRET_LEN];
-	uint32_t atd, dtd;
-	uint32_t window;
-
-	/* data plane: in the kernel, or why not, and when to look again */
-	bool up;
-	groupvpn_link_t link;
-	char why[GV_TEXT_MAX + 1];
-	uint64_t check;
-	groupvpn_peers_t *peers;
-	/* when to tell bgpd of changed figures */
-	uint64_t tell;
+	/* epochs, device and peers */
+	groupvpn_dataplane_t *dataplane;
 } group_t;
+
+/**
+ * What came in a registration or an in-band rekey
+ */
+typedef struct {
+	struct gv_gsa gsa;
+	/* addresses of the IKE_SA, registration only */
+	host_t *local;
+	host_t *gcks;
+} delivery_t;
+
+/**
+ * Wipe and free a delivery
+ */
+static void delivery_destroy(delivery_t *delivery)
+{
+	gv_gsa_wipe(&delivery->gsa);
+	DESTROY_IF(delivery->local);
+	DESTROY_IF(delivery->gcks);
+	free(delivery);
+}
+
+/**
+ * Remove what came by a registration that is none anymore
+ */
+static void clear_deliveries(group_t *group)
+{
+	delivery_t *delivery;
+
+	while (group->deliveries->remove_first(group->deliveries,
+										   (void**)&delivery) == SUCCESS)
+	{
+		delivery_destroy(delivery);
+	}
+}
 
 /**
  * Find a group by ID
@@ -198,431 +254,14 @@ static char *gcks_name(group_t *group)
 	return name;
 }
 
-/* --- to bgpd --- */
-
 /**
- * Compose the GROUP message
+ * Add what identifies a group to a message
  */
-static void group_msg(group_t *group, struct gv_ctl_msg *msg)
+static void add_group(vici_builder_t *builder, group_t *group)
 {
-	groupvpn_sa_t *newest = group->sas->newest(group->sas);
-
-	*msg = (struct gv_ctl_msg){
-		.type = GV_CTL_GROUP,
-		.group_id = group->cfg->id,
-		.member_id = group->member_id,
-		.sender_id = group->sender_id,
-		.gateway = groupvpn_addr(group->link.local),
-		.role = GV_ROLE_MEMBER,
-		.epoch = newest ? newest->sa.epoch : 0,
-		.sas = group->peers->get_count(group->peers),
-		.route_epoch = group->route_epoch,
-		.has_route_secret = TRUE,
-	};
-	memcpy(msg->route_secret, group->route_secret, GV_SECRET_LEN);
-	snprintf(msg->name, sizeof(msg->name), "%s", group->cfg->name);
-	snprintf(msg->device, sizeof(msg->device), "%s", group->cfg->device);
-	snprintf(msg->vrf, sizeof(msg->vrf), "%s", group->cfg->vrf ?: "");
-}
-
-/**
- * Tell bgpd of a group that is up
- */
-static void tell_group(private_groupvpn_member_t *this, group_t *group)
-{
-	struct gv_ctl_msg msg;
-
-	group->tell = GROUPVPN_NEVER;
-	if (group->up)
-	{
-		group_msg(group, &msg);
-		this->control->broadcast(this->control, &msg);
-		gv_wipe(&msg, sizeof(msg));
-	}
-}
-
-/**
- * Tell bgpd soon that the number of SAs has changed
- */
-static void tell_group_soon(private_groupvpn_member_t *this, group_t *group)
-{
-	if (group->tell == GROUPVPN_NEVER)
-	{
-		group->tell = groupvpn_now() + TELL_DELAY;
-		this->timer->arm(this->timer, group->tell);
-	}
-}
-
-/**
- * Callback of the peers: tell bgpd whether one can be reached
- */
-static void on_peer_status(group_t *group, uint16_t member_id,
-						   uint32_t sender_id, bool ready, char *why)
-{
-	private_groupvpn_member_t *this = group->member;
-	struct gv_ctl_msg msg = {
-		.type = GV_CTL_PEER_STATUS,
-		.group_id = group->cfg->id,
-		.member_id = member_id,
-		.sender_id = sender_id,
-		.ready = ready,
-	};
-
-	if (ready)
-	{
-		DBG2(DBG_NET, "groupvpn: group '%s': member %u (Sender-ID %u) is "
-			 "ready", group->cfg->name, member_id, sender_id);
-	}
-	else
-	{
-		DBG1(DBG_NET, "groupvpn: group '%s': member %u (Sender-ID %u) can not "
-			 "be reached: %s", group->cfg->name, member_id, sender_id, why);
-		snprintf(msg.text, sizeof(msg.text), "%s", why);
-	}
-	this->control->broadcast(this->control, &msg);
-	tell_group_soon(this, group);
-}
-
-METHOD(groupvpn_control_handler_t, replay, void,
-	groupvpn_control_handler_t *handler, u_int client)
-{
-	private_groupvpn_member_t *this;
-	enumerator_t *enumerator;
-	group_t *group;
-	struct gv_ctl_msg msg;
-
-	this = container_of(handler, private_groupvpn_member_t, public.handler);
-	this->mutex->lock(this->mutex);
-	enumerator = this->groups->create_enumerator(this->groups);
-	while (enumerator->enumerate(enumerator, &group))
-	{
-		if (group->up)
-		{
-			group_msg(group, &msg);
-			this->control->send(this->control, client, &msg);
-			gv_wipe(&msg, sizeof(msg));
-		}
-	}
-	enumerator->destroy(enumerator);
-	this->mutex->unlock(this->mutex);
-}
-
-/* --- data plane --- */
-
-/**
- * Remove a group from the kernel; its keys are forgotten
- */
-static void take_down(private_groupvpn_member_t *this, group_t *group,
-					  char *why)
-{
-	struct gv_ctl_msg msg = {
-		.type = GV_CTL_GROUP_DOWN,
-		.group_id = group->cfg->id,
-	};
-
-	if (group->up)
-	{
-		DBG1(DBG_NET, "groupvpn: group '%s' is down: %s", group->cfg->name,
-			 why);
-		this->control->broadcast(this->control, &msg);
-		group->up = FALSE;
-		group->peers->detach(group->peers);
-		this->kernel->del_link(this->kernel, &group->link);
-	}
-	group->sas->destroy(group->sas);
-	group->sas = groupvpn_sa_table_create();
-	gv_wipe(group->route_secret, sizeof(group->route_secret));
-	group->check = group->tell = GROUPVPN_NEVER;
-}
-
-/**
- * Install a group in the kernel if it has keys and is not there yet
- */
-static void bring_up(private_groupvpn_member_t *this, group_t *group)
-{
-	char why[GV_TEXT_MAX + 1];
-
-	if (group->up || !group->sas->newest(group->sas))
-	{
-		return;
-	}
-	if (!this->kernel->add_link(this->kernel, &group->link, why))
-	{
-		if (!streq(group->why, why))
-		{
-			DBG1(DBG_NET, "groupvpn: group '%s' can not be brought up: %s; "
-				 "retrying", group->cfg->name, why);
-			snprintf(group->why, sizeof(group->why), "%s", why);
-		}
-		return;
-	}
-	*group->why = '\0';
-	group->up = TRUE;
-	DBG1(DBG_NET, "groupvpn: group '%s' is up: member %u, Sender-ID %u, device "
-		 "'%s', gateway %H", group->cfg->name, group->member_id,
-		 group->sender_id, group->cfg->device, group->link.local);
-	group->peers->attach(group->peers, &group->link, group->sas,
-						 group->member_id, group->window);
-	tell_group(this, group);
-}
-
-/**
- * Remove one epoch
- */
-static void remove_epoch(group_t *group, groupvpn_sa_t *sa)
-{
-	if (group->up)
-	{
-		group->peers->forget(group->peers, sa);
-	}
-	group->sas->remove(group->sas, sa);
-}
-
-/**
- * Whether a GSA has an epoch
- */
-static bool has_epoch(const struct gv_gsa *gsa, uint32_t epoch)
-{
-	u_int i;
-
-	for (i = 0; i < gsa->epochs; i++)
-	{
-		if (gsa->epoch[i].epoch == epoch)
-		{
-			return TRUE;
-		}
-	}
-	return FALSE;
-}
-
-/**
- * Whether we send with one of the epochs
- */
-static bool is_sending(group_t *group)
-{
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa;
-	bool sending = FALSE;
-
-	enumerator = group->sas->create_enumerator(group->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		sending |= sa->sending;
-	}
-	enumerator->destroy(enumerator);
-	return sending;
-}
-
-/**
- * Merge one epoch of a GSA into the SA table
- */
-static void merge_epoch(group_t *group, const struct gv_gsa *gsa,
-						const struct gv_epoch_sa *epoch)
-{
-	uint64_t now = groupvpn_now();
-	groupvpn_sa_t *sa;
-
-	sa = group->sas->find(group->sas, epoch->epoch);
-	if (sa)
-	{
-		if (gsa->sender_id && gsa->sender_id != sa->sender_id)
-		{	/* all keys of the epoch change with it */
-			if (group->up)
-			{
-				group->peers->forget(group->peers, sa);
-			}
-			sa->sender_id = gsa->sender_id;
-		}
-		return;
-	}
-	sa = group->sas->add(group->sas, epoch, now);
-	if (sa)
-	{
-		sa->sender_id = group->sender_id;
-		sa->activates = is_sending(group) ? now + gsa->atd * 1000ULL : now;
-		sa->sending = sa->activates <= now;
-	}
-}
-
-/**
- * Whether a GSA's tags leave the SPIs of our other groups alone
- */
-static bool check_tags(private_groupvpn_member_t *this, group_t *group,
-					   const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
-{
-	enumerator_t *enumerator;
-	group_t *other;
-	u_int i;
-	bool ok = TRUE;
-
-	enumerator = this->groups->create_enumerator(this->groups);
-	while (ok && enumerator->enumerate(enumerator, &other))
-	{
-		for (i = 0; i < gsa->epochs && other != group; i++)
-		{
-			if (other->sas->has_tag(other->sas, gsa->epoch[i].tag))
-			{
-				snprintf(why, GV_TEXT_MAX + 1, "its SPIs would be those of "
-						 "group '%s' (tag 0x%02x), which has another GCKS; "
-						 "its next epoch may do", other->cfg->name,
-						 gsa->epoch[i].tag);
-				ok = FALSE;
-				break;
-			}
-		}
-	}
-	enumerator->destroy(enumerator);
-	return ok;
-}
-
-/**
- * Use what the GCKS has sent, in a registration or an in-band rekey
- */
-static void use_gsa(private_groupvpn_member_t *this, group_t *group,
-					const struct gv_gsa *gsa)
-{
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa, *newest;
-	uint64_t now = groupvpn_now();
-	u_int i;
-
-	newest = group->sas->newest(group->sas);
-	if (gsa->sender_id && newest && !has_epoch(gsa, newest->sa.epoch) &&
-		newest->sa.epoch > gsa->epoch[gsa->epochs - 1].epoch)
-	{	/* the clock of a restarted GCKS is behind, its keys count */
-		while ((newest = group->sas->newest(group->sas)))
-		{
-			remove_epoch(group, newest);
-		}
-	}
-	if (gsa->sender_id)
-	{
-		group->sender_id = gsa->sender_id;
-		group->member_id = gsa->member_id;
-	}
-	group->atd = gsa->atd;
-	group->dtd = gsa->dtd;
-	group->window = 1 << gsa->replay_window_log2;
-	group->route_epoch = gsa->route_epoch;
-	memcpy(group->route_secret, gsa->route_secret, GV_SECRET_LEN);
-	for (i = 0; i < gsa->epochs; i++)
-	{
-		merge_epoch(group, gsa, &gsa->epoch[i]);
-	}
-	/* all but the newest retire */
-	newest = group->sas->newest(group->sas);
-	enumerator = group->sas->create_enumerator(group->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		if (sa != newest)
-		{
-			sa->retires = min(sa->retires, now + gsa->dtd * 1000ULL);
-		}
-	}
-	enumerator->destroy(enumerator);
-
-	if (group->up)
-	{
-		group->peers->attach(group->peers, &group->link, group->sas,
-							 group->member_id, group->window);
-		group->peers->update(group->peers);
-		tell_group(this, group);
-	}
-	else
-	{
-		bring_up(this, group);
-		group->peers->update(group->peers);
-	}
-	group->check = now + LINK_INTERVAL;
-	this->timer->arm(this->timer, now);
-}
-
-/**
- * Do what is due in a group's data plane
- */
-static void run_data_plane(private_groupvpn_member_t *this, group_t *group,
-						   uint64_t now)
-{
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa;
-	bool changed = FALSE;
-
-	while ((sa = group->sas->due(group->sas, now)))
-	{
-		DBG1(DBG_NET, "groupvpn: group '%s': epoch %u %s", group->cfg->name,
-			 sa->sa.epoch, sa->expires <= now ? "has expired" : "is retired");
-		remove_epoch(group, sa);
-		changed = TRUE;
-	}
-	if (changed && !group->sas->newest(group->sas))
-	{
-		take_down(this, group, "its keys have expired, and the GCKS gave no "
-				  "others");
-		return;
-	}
-	enumerator = group->sas->create_enumerator(group->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		if (!sa->sending && sa->activates <= now)
-		{
-			DBG1(DBG_NET, "groupvpn: group '%s': epoch %u is activated",
-				 group->cfg->name, sa->sa.epoch);
-			sa->sending = changed = TRUE;
-		}
-	}
-	enumerator->destroy(enumerator);
-
-	if (group->check <= now)
-	{
-		group->check = now + LINK_INTERVAL;
-		if (group->up && !this->kernel->check_link(this->kernel, &group->link))
-		{	/* somebody removed it, or its VRF */
-			take_down(this, group, "its device was removed or moved");
-			/* keys that were used are not used again, others are needed */
-			group->state = MEMBER_WAITING;
-			group->due = now;
-			group->ike_sa = 0;
-			return;
-		}
-		bring_up(this, group);
-		changed = TRUE;
-	}
-	if (changed && group->up)
-	{
-		u_int count = group->peers->get_count(group->peers);
-
-		group->peers->update(group->peers);
-		if (count != group->peers->get_count(group->peers))
-		{
-			tell_group_soon(this, group);
-		}
-	}
-	if (group->tell <= now)
-	{
-		tell_group(this, group);
-	}
-}
-
-/**
- * Arm the timer for what is to be done next in a group
- */
-static void arm(private_groupvpn_member_t *this, group_t *group)
-{
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa;
-
-	this->timer->arm(this->timer, min(group->due,
-									  min(group->check, group->tell)));
-	enumerator = group->sas->create_enumerator(group->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		this->timer->arm(this->timer, min(sa->expires, sa->retires));
-		if (!sa->sending)
-		{
-			this->timer->arm(this->timer, sa->activates);
-		}
-	}
-	enumerator->destroy(enumerator);
+	builder->add_kv(builder, "group", "%s", group->cfg->name);
+	builder->add_kv(builder, "group-id", "%u", group->cfg->id);
+	builder->add_kv(builder, "role", "member");
 }
 
 /* --- registration --- */
@@ -633,6 +272,10 @@ static void arm(private_groupvpn_member_t *this, group_t *group)
 static void enter(private_groupvpn_member_t *this, group_t *group,
 				  member_state_t state, uint64_t time)
 {
+	if (state != MEMBER_REGISTERED)
+	{
+		clear_deliveries(group);
+	}
 	group->state = state;
 	group->due = groupvpn_now() + time;
 	this->timer->arm(this->timer, group->due);
@@ -643,19 +286,9 @@ static void enter(private_groupvpn_member_t *this, group_t *group,
  */
 static void enter_registered(private_groupvpn_member_t *this, group_t *group)
 {
-	groupvpn_sa_t *newest = group->sas->newest(group->sas);
-	uint64_t now = groupvpn_now(), margin;
-
 	group->state = MEMBER_REGISTERED;
-	group->due = GROUPVPN_NEVER;
-	if (newest && newest->expires != GROUPVPN_NEVER)
-	{
-		margin = max(newest->sa.lifetime * 100ULL,
-					 group->atd * 1000ULL + RENEW_MARGIN);
-		/* if the GCKS has no others, do not ask it again and again */
-		group->due = max(newest->expires - min(margin, newest->expires),
-						 now + this->retry_max / 2);
-	}
+	group->due = max(group->dataplane->get_renewal(group->dataplane),
+					 groupvpn_now() + RENEW_INTERVAL);
 	this->timer->arm(this->timer, group->due);
 }
 
@@ -675,19 +308,19 @@ static uint64_t jitter(uint64_t delay)
 static void fail(private_groupvpn_member_t *this, group_t *group, bool refused,
 				 char *why)
 {
-	u_int count = group->cfg->gcks->get_count(group->cfg->gcks), round;
+	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
 	uint64_t delay = this->retry_min;
 	char *name = gcks_name(group);
 
+	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
 	group->failures++;
 	group->ike_sa = 0;
 	group->gcks = (group->gcks + 1) % count;
-	round = group->failures / count;
-	if (group->failures % count == 0 && round)
+	if (group->failures % count == 0)
 	{	/* all have failed, once more */
 		delay = refused ? this->retry_max
-						: min(this->retry_max,
-							  this->retry_min << min(round - 1, 16));
+						: min(this->retry_max, this->retry_min <<
+								min(group->failures / count - 1, 16));
 	}
 	delay = jitter(delay);
 	DBG1(DBG_IKE, "groupvpn: group '%s': registration with '%s' failed: %s; "
@@ -716,6 +349,7 @@ static void lose(private_groupvpn_member_t *this, group_t *group)
 			DBG1(DBG_IKE, "groupvpn: group '%s': IKE_SA with '%s' was lost, "
 				 "traffic goes on until the keys expire; connecting again",
 				 group->cfg->name, gcks_name(group));
+			group->counters[MEMBER_IKE_SAS_LOST]++;
 			group->failures = 0;
 			group->ike_sa = 0;
 			enter(this, group, MEMBER_WAITING, random() % this->retry_min);
@@ -729,6 +363,7 @@ static void lose(private_groupvpn_member_t *this, group_t *group)
 static void queue_registration(private_groupvpn_member_t *this, group_t *group,
 							   ike_sa_t *ike_sa)
 {
+	group->request = NO_REQUEST;
 	enter(this, group, MEMBER_REGISTERING, REGISTER_TIMEOUT * 1000);
 	ike_sa->queue_task(ike_sa, groupvpn_task_create(ike_sa, &this->registration,
 													group->cfg->id));
@@ -741,24 +376,23 @@ typedef struct {
 	private_groupvpn_member_t *this;
 	uint32_t group_id;
 	uint32_t ike_sa;
-	struct gv_gsa gsa;
+	notify_type_t notify;
 } group_job_t;
 
 /**
- * Wipe and free the argument of a job
+ * Queue a job
  */
-static void group_job_destroy(group_job_t *data)
+static void queue_data(callback_job_cb_t cb, group_job_t *data)
 {
-	gv_gsa_wipe(&data->gsa);
-	free(data);
+	lib->processor->queue_job(lib->processor,
+			(job_t*)callback_job_create(cb, data, free, NULL));
 }
 
 /**
  * Queue a job about a group
  */
 static void queue_job(private_groupvpn_member_t *this, callback_job_cb_t cb,
-					  uint32_t group_id, uint32_t ike_sa,
-					  const struct gv_gsa *gsa)
+					  uint32_t group_id, uint32_t ike_sa)
 {
 	group_job_t *data;
 
@@ -767,13 +401,7 @@ static void queue_job(private_groupvpn_member_t *this, callback_job_cb_t cb,
 		.group_id = group_id,
 		.ike_sa = ike_sa,
 	);
-	if (gsa)
-	{
-		data->gsa = *gsa;
-	}
-	lib->processor->queue_job(lib->processor,
-			(job_t*)callback_job_create(cb, data, (void*)group_job_destroy,
-										NULL));
+	queue_data(cb, data);
 }
 
 /**
@@ -934,13 +562,12 @@ static void run_registration(private_groupvpn_member_t *this, group_t *group,
 	{
 		case MEMBER_WAITING:
 			enter(this, group, MEMBER_CONNECTING, CONNECT_TIMEOUT * 1000);
-			queue_job(this, connect_group, group->cfg->id, 0, NULL);
+			queue_job(this, connect_group, group->cfg->id, 0);
 			break;
 		case MEMBER_CONNECTING:
 			if (group->ike_sa)
 			{
-				queue_job(this, abandon_ike_sa, group->cfg->id, group->ike_sa,
-						  NULL);
+				queue_job(this, abandon_ike_sa, group->cfg->id, group->ike_sa);
 			}
 			fail(this, group, FALSE, "the GCKS does not answer");
 			break;
@@ -970,9 +597,13 @@ CALLBACK(on_timer, void,
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
-		run_data_plane(this, group, now);
+		if (!group->dataplane->run(group->dataplane, now))
+		{
+			enter(this, group, MEMBER_WAITING, 0);
+		}
 		run_registration(this, group, now);
-		arm(this, group);
+		this->timer->arm(this->timer, min(group->due,
+							group->dataplane->get_deadline(group->dataplane)));
 	}
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
@@ -996,10 +627,11 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 	message_t *message)
 {
 	private_groupvpn_member_t *this;
-	groupvpn_sa_t *newest;
 	group_t *group;
 	uint8_t current[GROUPVPN_CURRENT_SENDER_LEN];
-	host_t *me = ike_sa->get_my_host(ike_sa);
+	uint8_t senders[GROUPVPN_GROUP_SENDER_LEN];
+	uint32_t epoch, sender_id;
+	uint16_t member_id;
 	bool ok = FALSE;
 
 	this = container_of(exchange, private_groupvpn_member_t, registration);
@@ -1007,14 +639,18 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 	group = find_by_ike_sa(this, group_id, ike_sa, MEMBER_REGISTERING);
 	if (group && groupvpn_add_idg(message, group_id))
 	{
+		htoun32(senders, 1);
 		message->add_notify(message, FALSE, GROUPVPN_N_GROUP_SENDER,
-							chunk_empty);
-		newest = group->sas->newest(group->sas);
-		if (newest && group->up && me->ip_equals(me, group->link.local))
+							chunk_from_thing(senders));
+		group->request = message->get_message_id(message);
+		if (!group->fresh &&
+			group->dataplane->get_identifiers(group->dataplane,
+									ike_sa->get_my_host(ike_sa),
+									&epoch, &sender_id, &member_id))
 		{
-			htoun32(current, newest->sa.epoch);
-			htoun32(current + 4, newest->sender_id);
-			htoun16(current + 8, group->member_id);
+			htoun32(current, epoch);
+			htoun32(current + 4, sender_id);
+			htoun16(current + 8, member_id);
 			message->add_notify(message, FALSE, GROUPVPN_N_CURRENT_SENDER,
 								chunk_from_thing(current));
 		}
@@ -1038,7 +674,7 @@ static char *explain(notify_type_t notify)
 		case GV_N_AUTHORIZATION_FAILED:
 			return "refused with AUTHORIZATION_FAILED: our identity may not "
 				   "join; check 'members' and 'credential' of the group there, "
-				   "and our 'local.id'";
+				   "our 'local.id', and whether we were evicted";
 		case NO_PROPOSAL_CHOSEN:
 			return "refused with NO_PROPOSAL_CHOSEN: no common algorithms; "
 				   "check 'esp_proposal' there";
@@ -1068,6 +704,56 @@ static notify_type_t find_error(message_t *message)
 		}
 	}
 	return 0;
+}
+
+/**
+ * Whether a GSA's ciphers are such as we can install
+ */
+static bool check_ciphers(const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	u_int i;
+
+	for (i = 0; i < gsa->epochs; i++)
+	{
+		if (gsa->epoch[i].esp.integ)
+		{
+			snprintf(why, GV_TEXT_MAX + 1, "its cipher is not an AEAD, only "
+					 "these are supported");
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+/**
+ * Whether a GSA's tags leave the SPIs of our other groups alone
+ */
+static bool check_tags(private_groupvpn_member_t *this, group_t *group,
+					   const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	enumerator_t *enumerator;
+	group_t *other;
+	u_int i;
+	bool ok = TRUE;
+
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (ok && enumerator->enumerate(enumerator, &other))
+	{
+		for (i = 0; i < gsa->epochs && other != group; i++)
+		{
+			if (other->dataplane->has_tag(other->dataplane, gsa->epoch[i].tag))
+			{
+				snprintf(why, GV_TEXT_MAX + 1, "its SPIs would be those of "
+						 "group '%s' (tag 0x%02x), which has another GCKS; "
+						 "its next epoch may do", other->cfg->name,
+						 gsa->epoch[i].tag);
+				ok = FALSE;
+				break;
+			}
+		}
+	}
+	enumerator->destroy(enumerator);
+	return ok;
 }
 
 /**
@@ -1106,7 +792,7 @@ static bool get_gsa(private_groupvpn_member_t *this, group_t *group,
 				 "mode is supported");
 		return FALSE;
 	}
-	return check_tags(this, group, gsa, why);
+	return check_ciphers(gsa, why) && check_tags(this, group, gsa, why);
 }
 
 /**
@@ -1129,26 +815,6 @@ static bool check_addresses(ike_sa_t *ike_sa, char why[GV_TEXT_MAX + 1])
 		return FALSE;
 	}
 	return TRUE;
-}
-
-/**
- * Take the addresses of an IKE_SA for the group's link
- */
-static void set_addresses(private_groupvpn_member_t *this, group_t *group,
-						  ike_sa_t *ike_sa)
-{
-	host_t *me = ike_sa->get_my_host(ike_sa);
-	host_t *gcks = ike_sa->get_other_host(ike_sa);
-
-	if (group->link.local && !me->ip_equals(me, group->link.local))
-	{
-		take_down(this, group, "our gateway address changes");
-	}
-	DESTROY_IF(group->link.local);
-	group->link.local = me->clone(me);
-	group->link.local->set_port(group->link.local, 0);
-	DESTROY_IF(group->link.gcks);
-	group->link.gcks = gcks->clone(gcks);
 }
 
 METHOD(groupvpn_exchange_t, leave_request, bool,
@@ -1195,22 +861,171 @@ CALLBACK(leave_group, job_requeue_t,
 
 	ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager,
 													data->ike_sa);
-	if (!ike_sa)
+	if (ike_sa)
 	{
-		return JOB_REQUEUE_NONE;
+		groupvpn_task_start(ike_sa, &this->leave, data->group_id);
 	}
-	ike_sa->queue_task(ike_sa, groupvpn_task_create(ike_sa, &this->leave,
-													data->group_id));
-	if (ike_sa->initiate(ike_sa, NULL, NULL) == DESTROY_ME)
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * The GCKS does not have us as a member
+ */
+static void refuse(private_groupvpn_member_t *this, group_t *group,
+				   notify_type_t notify)
+{
+	vici_builder_t *builder = this->vici->begin(this->vici, "refused");
+
+	if (builder)
 	{
-		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager,
-													ike_sa);
+		add_group(builder, group);
+		builder->add_kv(builder, "gcks", "%s", gcks_name(group));
+		builder->add_kv(builder, "notify", "%s", groupvpn_notify_name(notify));
+		builder->add_kv(builder, "reason", "%s", explain(notify));
+		this->vici->raise(this->vici, "refused", 0, builder);
+	}
+	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED)
+	{
+		group->dataplane->down(group->dataplane,
+							   "the GCKS says we may not be a member");
+	}
+	fail(this, group, TRUE, explain(notify));
+}
+
+/**
+ * Whether a registration has given us identifiers
+ */
+static bool check_identifiers(const struct gv_gsa *gsa,
+							  char why[GV_TEXT_MAX + 1])
+{
+	if (!gsa->sender_id)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its KD has no member-ID and Sender-ID "
+				 "for us");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/**
+ * Tell that the GCKS has sent a new epoch
+ */
+static void raise_rekey(private_groupvpn_member_t *this, group_t *group,
+						const struct gv_gsa *gsa)
+{
+	vici_builder_t *builder = this->vici->begin(this->vici, "rekey");
+
+	if (builder)
+	{
+		add_group(builder, group);
+		builder->add_kv(builder, "epoch", "%u",
+						gsa->epoch[gsa->epochs - 1].epoch);
+		builder->add_kv(builder, "atd", "%u", gsa->atd);
+		builder->add_kv(builder, "dtd", "%u", gsa->dtd);
+		this->vici->raise(this->vici, "rekey", 0, builder);
+	}
+}
+
+/**
+ * The keys that the GCKS gave start over: get others, of another Sender-ID
+ */
+static void start_afresh(private_groupvpn_member_t *this, group_t *group)
+{
+	char *why = "it gives us keys that we have used already";
+
+	if (group->fresh)
+	{
+		fail(this, group, TRUE, why);
+		return;
+	}
+	DBG1(DBG_IKE, "groupvpn: group '%s': keys of '%s' not accepted: %s; "
+		 "registering for another Sender-ID", group->cfg->name,
+		 gcks_name(group), why);
+	group->fresh = TRUE;
+	enter(this, group, MEMBER_WAITING, 0);
+}
+
+/**
+ * Use what came from the GCKS
+ */
+static void use_delivery(private_groupvpn_member_t *this, group_t *group,
+						 delivery_t *delivery)
+{
+	struct gv_gsa *gsa = &delivery->gsa;
+	uint32_t epoch = gsa->epoch[gsa->epochs - 1].epoch;
+
+	if (delivery->local)
+	{
+		group->dataplane->set_addresses(group->dataplane, delivery->local,
+										delivery->gcks);
+	}
+	if (!group->dataplane->use(group->dataplane, gsa))
+	{
+		start_afresh(this, group);
+		return;
+	}
+	if (delivery->local)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': registered with '%s' as member "
+			 "%u, Sender-ID %u, epoch %u", group->cfg->name, gcks_name(group),
+			 gsa->member_id, gsa->sender_id, epoch);
+		group->counters[MEMBER_REGISTRATIONS]++;
+		group->failures = 0;
+		group->missing = FALSE;
+		group->fresh = FALSE;
 	}
 	else
 	{
-		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+		DBG1(DBG_IKE, "groupvpn: group '%s': received epoch %u",
+			 group->cfg->name, epoch);
+		group->counters[MEMBER_REKEYS_RECEIVED]++;
+		raise_rekey(this, group, gsa);
 	}
+	enter_registered(this, group);
+}
+
+CALLBACK(use_deliveries, job_requeue_t,
+	group_job_t *data)
+{
+	private_groupvpn_member_t *this = data->this;
+	delivery_t *delivery;
+	group_t *group;
+
+	this->mutex->lock(this->mutex);
+	group = find_group(this, data->group_id);
+	while (group &&
+		   group->deliveries->remove_first(group->deliveries,
+										   (void**)&delivery) == SUCCESS)
+	{
+		use_delivery(this, group, delivery);
+		delivery_destroy(delivery);
+	}
+	this->mutex->unlock(this->mutex);
 	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Have what came in a registration, or without an IKE_SA in an in-band rekey,
+ * be used after what came before
+ */
+static void deliver(private_groupvpn_member_t *this, group_t *group,
+					const struct gv_gsa *gsa, ike_sa_t *registration)
+{
+	delivery_t *delivery;
+	host_t *host;
+
+	INIT(delivery,
+		.gsa = *gsa,
+	);
+	if (registration)
+	{
+		host = registration->get_my_host(registration);
+		delivery->local = host->clone(host);
+		host = registration->get_other_host(registration);
+		delivery->gcks = host->clone(host);
+	}
+	group->deliveries->insert_last(group->deliveries, delivery);
+	queue_job(this, use_deliveries, group->cfg->id, 0);
 }
 
 /**
@@ -1226,28 +1041,19 @@ static void process_answer(private_groupvpn_member_t *this, group_t *group,
 	notify = find_error(message);
 	if (notify)
 	{
-		if (notify == GROUPVPN_N_AUTHORIZATION_FAILED)
-		{
-			take_down(this, group, "the GCKS says we may not be a member");
-		}
-		fail(this, group, TRUE, explain(notify));
+		refuse(this, group, notify);
 	}
 	else if (!check_addresses(ike_sa, why) ||
-			 !get_gsa(this, group, ike_sa, message, &gsa, why))
+			 !get_gsa(this, group, ike_sa, message, &gsa, why) ||
+			 !check_identifiers(&gsa, why))
 	{
-		queue_job(this, leave_group, group->cfg->id, group->ike_sa, NULL);
+		queue_job(this, leave_group, group->cfg->id, group->ike_sa);
 		fail(this, group, TRUE, why);
 	}
 	else
 	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': registered with '%s' as member "
-			 "%u, Sender-ID %u, epoch %u", group->cfg->name, gcks_name(group),
-			 gsa.member_id, gsa.sender_id, gsa.epoch[gsa.epochs - 1].epoch);
-		group->failures = 0;
-		group->missing = FALSE;
-		set_addresses(this, group, ike_sa);
-		use_gsa(this, group, &gsa);
-		enter_registered(this, group);
+		enter(this, group, MEMBER_REGISTERED, REGISTER_TIMEOUT * 1000);
+		deliver(this, group, &gsa, ike_sa);
 	}
 	gv_gsa_wipe(&gsa);
 }
@@ -1262,7 +1068,7 @@ METHOD(groupvpn_exchange_t, registration_response, void,
 	this = container_of(exchange, private_groupvpn_member_t, registration);
 	this->mutex->lock(this->mutex);
 	group = find_by_ike_sa(this, group_id, ike_sa, MEMBER_REGISTERING);
-	if (group)
+	if (group && group->request == message->get_message_id(message))
 	{
 		process_answer(this, group, ike_sa, message);
 	}
@@ -1277,6 +1083,11 @@ METHOD(listener_t, ike_updown, bool,
 	bool queued = FALSE;
 
 	this->mutex->lock(this->mutex);
+	if (!up)
+	{	/* it sends no answer anymore */
+		this->refused->remove(this->refused,
+					(void*)(uintptr_t)ike_sa->get_unique_id(ike_sa), NULL);
+	}
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
@@ -1317,7 +1128,7 @@ METHOD(listener_t, ike_update, bool,
 	{
 		if (group->ike_sa == ike_sa->get_unique_id(ike_sa) &&
 			group->state == MEMBER_REGISTERED &&
-			!local->ip_equals(local, group->link.local))
+			!local->ip_equals(local, ike_sa->get_my_host(ike_sa)))
 		{	/* a new gateway address has to be registered */
 			enter(this, group, MEMBER_WAITING, 0);
 		}
@@ -1340,6 +1151,10 @@ METHOD(listener_t, ike_rekey, bool,
 		if (group->ike_sa == old->get_unique_id(old))
 		{
 			group->ike_sa = new->get_unique_id(new);
+			if (group->state == MEMBER_REGISTERING)
+			{	/* an answer by the old one would not be ours */
+				queue_registration(this, group, new);
+			}
 		}
 	}
 	enumerator->destroy(enumerator);
@@ -1348,25 +1163,6 @@ METHOD(listener_t, ike_rekey, bool,
 }
 
 /* --- in-band rekey --- */
-
-CALLBACK(use_rekey, job_requeue_t,
-	group_job_t *data)
-{
-	private_groupvpn_member_t *this = data->this;
-	group_t *group;
-
-	this->mutex->lock(this->mutex);
-	group = find_in_state(data, MEMBER_REGISTERED);
-	if (group && group->sas->newest(group->sas))
-	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': received epoch %u",
-			 group->cfg->name, data->gsa.epoch[data->gsa.epochs - 1].epoch);
-		use_gsa(this, group, &data->gsa);
-		enter_registered(this, group);
-	}
-	this->mutex->unlock(this->mutex);
-	return JOB_REQUEUE_NONE;
-}
 
 /**
  * Receive an in-band rekey; FALSE if it can not be used
@@ -1385,13 +1181,17 @@ static bool receive_rekey(private_groupvpn_member_t *this, ike_sa_t *ike_sa,
 		group = find_by_ike_sa(this, gsa.group_id, ike_sa, MEMBER_REGISTERED);
 		ok = group && !gsa.sender_id &&
 			 get_gsa(this, group, ike_sa, message, &gsa, why);
+		if (ok)
+		{
+			deliver(this, group, &gsa, NULL);
+		}
+		else if (group)
+		{
+			group->counters[MEMBER_REKEYS_REFUSED]++;
+		}
 		this->mutex->unlock(this->mutex);
 	}
-	if (ok)
-	{	/* not here, where other IKE_SAs wait for us */
-		queue_job(this, use_rekey, gsa.group_id, 0, &gsa);
-	}
-	else
+	if (!ok)
 	{
 		DBG1(DBG_IKE, "groupvpn: rekey from %H ('%Y') not accepted: %s",
 			 ike_sa->get_other_host(ike_sa), ike_sa->get_other_id(ike_sa),
@@ -1401,12 +1201,54 @@ static bool receive_rekey(private_groupvpn_member_t *this, ike_sa_t *ike_sa,
 	return ok;
 }
 
+CALLBACK(end_membership, job_requeue_t,
+	group_job_t *data)
+{
+	private_groupvpn_member_t *this = data->this;
+	group_t *group;
+
+	this->mutex->lock(this->mutex);
+	group = find_in_state(data, MEMBER_REGISTERED);
+	if (group && group->ike_sa == data->ike_sa)
+	{
+		group->counters[MEMBER_DISMISSED]++;
+		refuse(this, group, data->notify);
+	}
+	this->mutex->unlock(this->mutex);
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Receive a dismissal: IDg, and the notify that we would get if we registered
+ */
+static void receive_dismissal(private_groupvpn_member_t *this, ike_sa_t *ike_sa,
+							  message_t *message, chunk_t idg)
+{
+	group_job_t *data;
+
+	INIT(data,
+		.this = this,
+		.ike_sa = ike_sa->get_unique_id(ike_sa),
+		.notify = find_error(message),
+	);
+	if ((data->notify == GROUPVPN_N_INVALID_GROUP_ID ||
+		 data->notify == GROUPVPN_N_AUTHORIZATION_FAILED) &&
+		gv_idg_decode(idg.ptr, idg.len, &data->group_id) == GV_GIKEV2_OK)
+	{
+		queue_data(end_membership, data);
+	}
+	else
+	{
+		free(data);
+	}
+}
+
 METHOD(listener_t, message_hook, bool,
 	private_groupvpn_member_t *this, ike_sa_t *ike_sa, message_t *message,
 	bool incoming, bool plain)
 {
 	void *id = (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa);
-	chunk_t gsa;
+	chunk_t gsa, idg;
 
 	if (!groupvpn_is_carrier(ike_sa, message, plain))
 	{
@@ -1420,6 +1262,10 @@ METHOD(listener_t, message_hook, bool,
 			this->mutex->lock(this->mutex);
 			this->refused->insert_last(this->refused, id);
 			this->mutex->unlock(this->mutex);
+		}
+		if (groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg))
+		{
+			receive_dismissal(this, ike_sa, message, idg);
 		}
 	}
 	else if (!incoming && !message->get_request(message))
@@ -1436,7 +1282,25 @@ METHOD(listener_t, message_hook, bool,
 	return TRUE;
 }
 
-/* --- from bgpd --- */
+/* --- bgpd --- */
+
+METHOD(groupvpn_control_handler_t, replay, void,
+	groupvpn_control_handler_t *handler, u_int client)
+{
+	private_groupvpn_member_t *this;
+	enumerator_t *enumerator;
+	group_t *group;
+
+	this = container_of(handler, private_groupvpn_member_t, public.handler);
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		group->dataplane->tell(group->dataplane, client);
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+}
 
 /**
  * Answer a PEER of a group that we do not have
@@ -1462,19 +1326,21 @@ static void synchronize(private_groupvpn_member_t *this, u_int client,
 						bool begin)
 {
 	enumerator_t *enumerator;
+	groupvpn_peers_t *peers;
 	group_t *group;
 
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
+		peers = group->dataplane->get_peers(group->dataplane);
 		if (begin)
 		{
-			group->peers->begin_sync(group->peers, client);
+			peers->begin_sync(peers, client);
 		}
 		else
 		{
-			group->peers->end_sync(group->peers, client);
-			tell_group_soon(this, group);
+			peers->end_sync(peers, client);
+			group->dataplane->tell_soon(group->dataplane);
 		}
 	}
 	enumerator->destroy(enumerator);
@@ -1485,12 +1351,17 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 	const struct gv_ctl_msg *msg)
 {
 	private_groupvpn_member_t *this;
+	groupvpn_peers_t *peers = NULL;
 	group_t *group;
 	host_t *gateway;
 
 	this = container_of(handler, private_groupvpn_member_t, public.handler);
 	this->mutex->lock(this->mutex);
 	group = find_group(this, msg->group_id);
+	if (group)
+	{
+		peers = group->dataplane->get_peers(group->dataplane);
+	}
 	switch (msg->type)
 	{
 		case GV_CTL_HELLO:
@@ -1501,10 +1372,10 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 			break;
 		case GV_CTL_PEER:
 			gateway = groupvpn_host(&msg->gateway);
-			if (group && gateway)
+			if (peers && gateway)
 			{
-				group->peers->set(group->peers, msg->member_id, msg->sender_id,
-								  gateway, client);
+				peers->set(peers, msg->member_id, msg->sender_id, gateway,
+						   client);
 			}
 			else
 			{
@@ -1513,10 +1384,10 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 			DESTROY_IF(gateway);
 			break;
 		case GV_CTL_PEER_DOWN:
-			if (group)
+			if (peers)
 			{
-				group->peers->unset(group->peers, msg->member_id);
-				tell_group_soon(this, group);
+				peers->unset(peers, msg->member_id);
+				group->dataplane->tell_soon(group->dataplane);
 			}
 			break;
 		default:
@@ -1530,6 +1401,7 @@ METHOD(groupvpn_control_handler_t, gone, void,
 {
 	private_groupvpn_member_t *this;
 	enumerator_t *enumerator;
+	groupvpn_peers_t *peers;
 	group_t *group;
 
 	this = container_of(handler, private_groupvpn_member_t, public.handler);
@@ -1537,7 +1409,8 @@ METHOD(groupvpn_control_handler_t, gone, void,
 	enumerator = this->groups->create_enumerator(this->groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
-		group->peers->orphan(group->peers, client);
+		peers = group->dataplane->get_peers(group->dataplane);
+		peers->orphan(peers, client);
 	}
 	enumerator->destroy(enumerator);
 	this->mutex->unlock(this->mutex);
@@ -1561,26 +1434,12 @@ static uint32_t find_reqid(private_groupvpn_member_t *this)
 		enumerator = this->groups->create_enumerator(this->groups);
 		while (enumerator->enumerate(enumerator, &group))
 		{
-			used |= group->link.reqid == reqid;
+			used |= group->dataplane->get_reqid(group->dataplane) == reqid;
 		}
 		enumerator->destroy(enumerator);
 	}
 	while (used && ++reqid < GROUPVPN_REQID_LAST);
 	return reqid;
-}
-
-/**
- * Use a configuration for a group
- */
-static void set_config(group_t *group, groupvpn_group_t *cfg)
-{
-	cfg = groupvpn_group_get_ref(cfg);
-	groupvpn_group_destroy(group->cfg);
-	group->cfg = cfg;
-	group->gcks = 0;
-	group->link.device = cfg->device;
-	group->link.vrf = cfg->vrf;
-	group->link.key = cfg->id;
 }
 
 /**
@@ -1591,16 +1450,12 @@ static void start_group(private_groupvpn_member_t *this, groupvpn_group_t *cfg)
 	group_t *group;
 
 	INIT(group,
-		.member = this,
-		.sas = groupvpn_sa_table_create(),
-		.check = GROUPVPN_NEVER,
-		.tell = GROUPVPN_NEVER,
-		.link.reqid = find_reqid(this),
+		.cfg = groupvpn_group_get_ref(cfg),
+		.deliveries = linked_list_create(),
+		.dataplane = groupvpn_dataplane_create(cfg, find_reqid(this),
+											   this->kernel, this->control,
+											   this->vici, this->timer),
 	);
-	set_config(group, cfg);
-	group->peers = groupvpn_peers_create(cfg->id, this->kernel,
-										 (groupvpn_peer_cb_t)on_peer_status,
-										 group);
 	this->groups->insert_last(this->groups, group);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are a member",
 		 cfg->name, cfg->id);
@@ -1613,13 +1468,11 @@ static void start_group(private_groupvpn_member_t *this, groupvpn_group_t *cfg)
 static void stop_group(private_groupvpn_member_t *this, group_t *group,
 					   char *why)
 {
-	take_down(this, group, why);
-	group->peers->destroy(group->peers);
-	group->sas->destroy(group->sas);
-	DESTROY_IF(group->link.local);
-	DESTROY_IF(group->link.gcks);
+	group->dataplane->down(group->dataplane, why);
+	group->dataplane->destroy(group->dataplane);
+	clear_deliveries(group);
+	group->deliveries->destroy(group->deliveries);
 	groupvpn_group_destroy(group->cfg);
-	gv_wipe(group, sizeof(*group));
 	free(group);
 }
 
@@ -1630,7 +1483,7 @@ static void end_group(private_groupvpn_member_t *this, group_t *group)
 {
 	if (group->state == MEMBER_REGISTERED)
 	{
-		queue_job(this, leave_group, group->cfg->id, group->ike_sa, NULL);
+		queue_job(this, leave_group, group->cfg->id, group->ike_sa);
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
 		 group->cfg->id);
@@ -1655,25 +1508,22 @@ static void change_group(private_groupvpn_member_t *this, group_t *group,
 		return;
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) changed", cfg->name, cfg->id);
-	if (!streq(group->cfg->device, cfg->device) ||
-		!streq(group->cfg->vrf, cfg->vrf))
-	{
-		take_down(this, group, "its device or VRF changes");
-	}
 	if (group->state == MEMBER_REGISTERED)
 	{
 		name = strdup(gcks_name(group));
 	}
-	set_config(group, cfg);
+	group->dataplane->set_config(group->dataplane, cfg);
+	groupvpn_group_destroy(group->cfg);
+	group->cfg = groupvpn_group_get_ref(cfg);
+	group->gcks = 0;
 	if (name && !streq(name, gcks_name(group)))
 	{
-		queue_job(this, leave_group, cfg->id, group->ike_sa, NULL);
+		queue_job(this, leave_group, cfg->id, group->ike_sa);
 	}
 	free(name);
 	group->ike_sa = 0;
 	group->failures = 0;
 	group->missing = FALSE;
-	*group->why = '\0';
 	enter(this, group, MEMBER_WAITING, 0);
 }
 
@@ -1734,6 +1584,123 @@ METHOD(groupvpn_member_t, configure, void,
 	this->mutex->unlock(this->mutex);
 }
 
+/* --- management --- */
+
+/**
+ * Tell a client of a group
+ */
+static void list_group(private_groupvpn_member_t *this, group_t *group,
+					   u_int client)
+{
+	vici_builder_t *builder = this->vici->begin(this->vici, "list-group");
+
+	if (builder)
+	{
+		add_group(builder, group);
+		builder->add_kv(builder, "gcks", "%s", gcks_name(group));
+		builder->add_kv(builder, "state", "%N", member_state_names,
+						group->state);
+		if (group->ike_sa)
+		{
+			builder->add_kv(builder, "ike-sa", "%u", group->ike_sa);
+		}
+		group->dataplane->describe(group->dataplane, builder);
+		this->vici->raise(this->vici, "list-group", client, builder);
+	}
+}
+
+/**
+ * Tell a client of the other members of a group
+ */
+static void list_group_members(private_groupvpn_member_t *this, group_t *group,
+							   u_int client)
+{
+	group->dataplane->list_members(group->dataplane, client);
+}
+
+/**
+ * Tell a client of the epochs of a group
+ */
+static void list_group_sas(private_groupvpn_member_t *this, group_t *group,
+						   u_int client)
+{
+	group->dataplane->list_sas(group->dataplane, client);
+}
+
+/**
+ * Do something for the group of a name, or for all if that is NULL; FALSE if
+ * there is none such
+ */
+static bool for_groups(groupvpn_vici_handler_t *handler, char *name,
+			u_int client,
+			void (*list)(private_groupvpn_member_t*, group_t*, u_int))
+{
+	private_groupvpn_member_t *this;
+	enumerator_t *enumerator;
+	group_t *group;
+	bool found = FALSE;
+
+	this = container_of(handler, private_groupvpn_member_t, public.management);
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (!name || streq(name, group->cfg->name))
+		{
+			list(this, group, client);
+			found = TRUE;
+		}
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return found;
+}
+
+METHOD(groupvpn_vici_handler_t, list_groups, bool,
+	groupvpn_vici_handler_t *handler, char *group, u_int client)
+{
+	return for_groups(handler, group, client, list_group);
+}
+
+METHOD(groupvpn_vici_handler_t, list_members, bool,
+	groupvpn_vici_handler_t *handler, char *group, u_int client)
+{
+	return for_groups(handler, group, client, list_group_members);
+}
+
+METHOD(groupvpn_vici_handler_t, list_sas, bool,
+	groupvpn_vici_handler_t *handler, char *group, u_int client)
+{
+	return for_groups(handler, group, client, list_group_sas);
+}
+
+METHOD(groupvpn_vici_handler_t, add_counters, bool,
+	groupvpn_vici_handler_t *handler, char *name, vici_builder_t *builder)
+{
+	private_groupvpn_member_t *this;
+	enumerator_t *enumerator;
+	group_t *group;
+	bool found = FALSE;
+
+	this = container_of(handler, private_groupvpn_member_t, public.management);
+	this->mutex->lock(this->mutex);
+	enumerator = this->groups->create_enumerator(this->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (!name || streq(name, group->cfg->name))
+		{
+			builder->begin_section(builder, group->cfg->name);
+			groupvpn_vici_add_counters(builder, member_counter_names,
+									   group->counters, MEMBER_COUNTERS);
+			builder->end_section(builder);
+			found = TRUE;
+		}
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return found;
+}
+
 METHOD(groupvpn_member_t, destroy, void,
 	private_groupvpn_member_t *this)
 {
@@ -1756,6 +1723,7 @@ METHOD(groupvpn_member_t, destroy, void,
  */
 groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 										  groupvpn_kernel_t *kernel,
+										  groupvpn_vici_t *vici,
 										  u_int retry_min, u_int retry_max)
 {
 	private_groupvpn_member_t *this;
@@ -1773,6 +1741,12 @@ groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 				.message = _control_message,
 				.gone = _gone,
 			},
+			.management = {
+				.list_groups = _list_groups,
+				.list_members = _list_members,
+				.list_sas = _list_sas,
+				.add_counters = _add_counters,
+			},
 			.configure = _configure,
 			.destroy = _destroy,
 		},
@@ -1786,6 +1760,7 @@ groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 		},
 		.control = control,
 		.kernel = kernel,
+		.vici = vici,
 		.retry_min = retry_min * 1000,
 		.retry_max = retry_max * 1000,
 		.groups = linked_list_create(),

@@ -12,6 +12,7 @@
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
 #include "groupvpn_kernel.h"
+#include "groupvpn_vici.h"
 
 #include <bus/listeners/listener.h>
 
@@ -33,6 +34,11 @@ struct groupvpn_member_t {
 	groupvpn_control_handler_t handler;
 
 	/**
+	 * Tells management of groups and other members
+	 */
+	groupvpn_vici_handler_t management;
+
+	/**
 	 * Start, change and stop groups as configured.
 	 */
 	void (*configure)(groupvpn_member_t *this, groupvpn_config_t *config);
@@ -49,11 +55,13 @@ struct groupvpn_member_t {
  *
  * @param control		control socket
  * @param kernel		kernel interface
+ * @param vici			management
  * @param retry_min		first delay of a retry, in seconds
  * @param retry_max		longest delay of a retry, in seconds
  */
 groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 										  groupvpn_kernel_t *kernel,
+										  groupvpn_vici_t *vici,
 										  u_int retry_min, u_int retry_max);
 
 #endif /** GROUPVPN_MEMBER_H_ @}*/

@@ -21,6 +21,15 @@
 /* interface alias that marks a device as ours */
 #define ALIAS "groupvpn"
 
+/* origin that marks a route as ours */
+#define RTPROT_GROUPVPN 118
+
+/* the worst one that FRR takes: distance 255, metric 8192 */
+#define UNREACHABLE_METRIC 4278198272
+
+/* dumps to make until one was not disturbed by changes */
+#define DUMP_TRIES 10
+
 /* GRE_KEY as the kernel's GRE flags have it, network byte order */
 #define GRE_FLAG_KEY htons(0x2000)
 
@@ -57,7 +66,26 @@ struct private_groupvpn_netlink_t {
 };
 
 /**
- * Send a request and have each message of the answer passed to a callback
+ * Whether the kernel says that a dump is not consistent. libmnl would stop
+ * reading there, so the messages are told no more of it.
+ */
+static bool clear_interrupted(char *buf, int len)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr*)buf;
+	bool interrupted = FALSE;
+
+	while (mnl_nlmsg_ok(nlh, len))
+	{
+		interrupted |= (nlh->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		nlh->nlmsg_flags &= ~NLM_F_DUMP_INTR;
+		nlh = mnl_nlmsg_next(nlh, &len);
+	}
+	return interrupted;
+}
+
+/**
+ * Send a request and have each message of the answer passed to a callback;
+ * -EINTR if all of a dump was, but it is not consistent
  */
 static int query(private_groupvpn_netlink_t *this, struct mnl_socket *sock,
 				 struct nlmsghdr *nlh, mnl_cb_t cb, void *data)
@@ -66,6 +94,7 @@ static int query(private_groupvpn_netlink_t *this, struct mnl_socket *sock,
 	unsigned int portid = mnl_socket_get_portid(sock);
 	ssize_t len;
 	int res = MNL_CB_OK;
+	bool interrupted = FALSE;
 
 	this->mutex->lock(this->mutex);
 	nlh->nlmsg_seq = ++this->seq;
@@ -81,6 +110,7 @@ static int query(private_groupvpn_netlink_t *this, struct mnl_socket *sock,
 			res = MNL_CB_ERROR;
 			break;
 		}
+		interrupted |= clear_interrupted(buf, len);
 		res = mnl_cb_run(buf, len, this->seq, portid, cb, data);
 		if (res == MNL_CB_ERROR && errno == EPROTO)
 		{	/* rest of an earlier answer */
@@ -88,7 +118,11 @@ static int query(private_groupvpn_netlink_t *this, struct mnl_socket *sock,
 		}
 	}
 	this->mutex->unlock(this->mutex);
-	return res == MNL_CB_ERROR ? -errno : 0;
+	if (res == MNL_CB_ERROR)
+	{
+		return -errno;
+	}
+	return interrupted ? -EINTR : 0;
 }
 
 /**
@@ -122,21 +156,47 @@ static struct nlmsghdr *begin_link(char *buf, uint16_t type, uint16_t flags,
 }
 
 /**
- * Read the kind of a link; an attribute with nested ones is passed
+ * Find an attribute among those that are nested in another, if that is given
  */
-static bool is_vrf(const struct nlattr *linkinfo)
+static const struct nlattr *find_nested(const struct nlattr *nest,
+										uint16_t type)
 {
 	const struct nlattr *attr;
 
-	mnl_attr_for_each_nested(attr, linkinfo)
+	if (nest)
 	{
-		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
-			mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		mnl_attr_for_each_nested(attr, nest)
 		{
-			return streq(mnl_attr_get_str(attr), "vrf");
+			if (mnl_attr_get_type(attr) == type)
+			{
+				return attr;
+			}
 		}
 	}
-	return FALSE;
+	return NULL;
+}
+
+/**
+ * Find the data of a link's kind, if it is of that kind
+ */
+static const struct nlattr *find_data(const struct nlattr *linkinfo, char *kind)
+{
+	const struct nlattr *attr = find_nested(linkinfo, IFLA_INFO_KIND);
+
+	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 &&
+		   streq(mnl_attr_get_str(attr), kind)
+				? find_nested(linkinfo, IFLA_INFO_DATA) : NULL;
+}
+
+/**
+ * Read a number from a link's data, 0 if it is not there
+ */
+static uint32_t get_u32(const struct nlattr *data, uint16_t type)
+{
+	const struct nlattr *attr = find_nested(data, type);
+
+	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0
+				? mnl_attr_get_u32(attr) : 0;
 }
 
 /**
@@ -164,7 +224,7 @@ static int parse_device(const struct nlmsghdr *nlh, void *data)
 				device->master = mnl_attr_get_u32(attr);
 				break;
 			case IFLA_LINKINFO:
-				device->vrf = is_vrf(attr);
+				device->table = get_u32(find_data(attr, "vrf"), IFLA_VRF_TABLE);
 				break;
 			case IFLA_IFALIAS:
 				device->ours = mnl_attr_validate(attr, MNL_TYPE_STRING) >= 0 &&
@@ -183,7 +243,7 @@ METHOD(groupvpn_netlink_t, get_device, int,
 	private_groupvpn_netlink_t *this, char *name, int index,
 	groupvpn_device_t *device)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 	int res;
 
@@ -221,7 +281,7 @@ static int parse_route(const struct nlmsghdr *nlh, void *data)
 METHOD(groupvpn_netlink_t, get_route, int,
 	private_groupvpn_netlink_t *this, host_t *dst, int *index)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 	struct rtmsg *route;
 	chunk_t addr = dst->get_address(dst);
@@ -240,10 +300,120 @@ METHOD(groupvpn_netlink_t, get_route, int,
 METHOD(groupvpn_netlink_t, del_device, int,
 	private_groupvpn_netlink_t *this, int index)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 
 	return query(this, this->route, begin_link(buf, RTM_DELLINK, NLM_F_ACK,
 											   index, FALSE), NULL, NULL);
+}
+
+/**
+ * What a dump of devices looks for, and the indexes of those it found
+ */
+typedef struct {
+	uint32_t local;
+	uint32_t key;
+	int index[256];
+	u_int count;
+} devices_t;
+
+/**
+ * Add a device
+ */
+static int add_found(devices_t *found, int index)
+{
+	if (found->count < countof(found->index))
+	{
+		found->index[found->count++] = index;
+	}
+	return MNL_CB_OK;
+}
+
+/**
+ * Collect the devices with our alias
+ */
+static int collect_device(const struct nlmsghdr *nlh, void *data)
+{
+	groupvpn_device_t device = {};
+
+	parse_device(nlh, &device);
+	return device.ours ? add_found(data, device.index) : MNL_CB_OK;
+}
+
+/**
+ * Collect GRE devices of a key and source that were created, but not yet
+ * marked as ours or used
+ */
+static int collect_unfinished(const struct nlmsghdr *nlh, void *data)
+{
+	struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr, *gre = NULL;
+	devices_t *found = data;
+
+	if (info->ifi_flags & IFF_UP)
+	{
+		return MNL_CB_OK;
+	}
+	mnl_attr_for_each(attr, nlh, sizeof(*info))
+	{
+		switch (mnl_attr_get_type(attr))
+		{
+			case IFLA_IFALIAS:
+				return MNL_CB_OK;
+			case IFLA_LINKINFO:
+				gre = find_data(attr, "gre");
+				break;
+			default:
+				break;
+		}
+	}
+	return get_u32(gre, IFLA_GRE_IKEY) == found->key &&
+		   get_u32(gre, IFLA_GRE_LOCAL) == found->local
+				? add_found(found, info->ifi_index) : MNL_CB_OK;
+}
+
+/**
+ * Delete the devices that a dump finds
+ */
+static u_int delete_found(private_groupvpn_netlink_t *this, mnl_cb_t collect,
+						  devices_t *found)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	u_int i, count = 0, tries = 0;
+	int res;
+
+	do
+	{
+		found->count = 0;
+		res = query(this, this->route, begin_link(buf, RTM_GETLINK, NLM_F_DUMP,
+												  0, FALSE), collect, found);
+		for (i = 0; i < found->count; i++)
+		{
+			count += del_device(this, found->index[i]) == 0;
+		}
+	}
+	while ((res == -EINTR || found->count == countof(found->index)) &&
+		   ++tries < DUMP_TRIES);
+	return count;
+}
+
+/**
+ * Delete what a charon has left that was killed while it created a GRE device
+ */
+static bool delete_unfinished(private_groupvpn_netlink_t *this, chunk_t local,
+							  uint32_t key)
+{
+	devices_t found = { .key = htonl(key) };
+
+	memcpy(&found.local, local.ptr, sizeof(found.local));
+	return delete_found(this, collect_unfinished, &found) > 0;
+}
+
+METHOD(groupvpn_netlink_t, sweep_devices, u_int,
+	private_groupvpn_netlink_t *this)
+{
+	devices_t found = {};
+
+	return delete_found(this, collect_device, &found);
 }
 
 /**
@@ -251,7 +421,7 @@ METHOD(groupvpn_netlink_t, del_device, int,
  */
 static int set_alias(private_groupvpn_netlink_t *this, int index)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 
 	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, FALSE);
@@ -265,7 +435,7 @@ static int set_alias(private_groupvpn_netlink_t *this, int index)
  */
 static void set_no_addresses(private_groupvpn_netlink_t *this, int index)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 	struct nlattr *spec, *inet6;
 
@@ -278,15 +448,15 @@ static void set_no_addresses(private_groupvpn_netlink_t *this, int index)
 	query(this, this->route, nlh, NULL, NULL);
 }
 
-METHOD(groupvpn_netlink_t, add_gre, int,
-	private_groupvpn_netlink_t *this, char *name, host_t *local, uint32_t key)
+/**
+ * Create a GRE device
+ */
+static int create_gre(private_groupvpn_netlink_t *this, char *name,
+					  chunk_t local, uint32_t key)
 {
-	char buf[MNL_NLMSG_HDRLEN + 512];
+	char buf[MNL_NLMSG_HDRLEN + 512] = {};
 	struct nlmsghdr *nlh;
 	struct nlattr *linkinfo, *gre;
-	groupvpn_device_t device;
-	chunk_t addr = local->get_address(local);
-	int res;
 
 	nlh = begin_link(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
 					 0, FALSE);
@@ -298,13 +468,26 @@ METHOD(groupvpn_netlink_t, add_gre, int,
 	mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
 	mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, htonl(key));
 	mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, htonl(key));
-	mnl_attr_put(nlh, IFLA_GRE_LOCAL, addr.len, addr.ptr);
+	mnl_attr_put(nlh, IFLA_GRE_LOCAL, local.len, local.ptr);
 	mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
 	mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
 	mnl_attr_nest_end(nlh, gre);
 	mnl_attr_nest_end(nlh, linkinfo);
+	return query(this, this->route, nlh, NULL, NULL);
+}
 
-	res = query(this, this->route, nlh, NULL, NULL);
+METHOD(groupvpn_netlink_t, add_gre, int,
+	private_groupvpn_netlink_t *this, char *name, host_t *local, uint32_t key)
+{
+	groupvpn_device_t device;
+	chunk_t addr = local->get_address(local);
+	int res;
+
+	res = create_gre(this, name, addr, key);
+	if (res == -EEXIST && delete_unfinished(this, addr, key))
+	{
+		res = create_gre(this, name, addr, key);
+	}
 	if (res)
 	{
 		return res;
@@ -325,7 +508,7 @@ METHOD(groupvpn_netlink_t, add_gre, int,
 METHOD(groupvpn_netlink_t, set_up, int,
 	private_groupvpn_netlink_t *this, int index, int master, uint32_t mtu)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 
 	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, TRUE);
@@ -340,7 +523,7 @@ METHOD(groupvpn_netlink_t, set_up, int,
 static int neighbor(private_groupvpn_netlink_t *this, int index, uint8_t family,
 					chunk_t address, chunk_t lladdr, bool add)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	struct nlmsghdr *nlh;
 	struct ndmsg *ndm;
 
@@ -368,52 +551,46 @@ METHOD(groupvpn_netlink_t, manage_neighbor, int,
 }
 
 /**
- * Indexes of the devices found by a dump
+ * Add or delete the unreachable default route of a family
  */
-typedef struct {
-	int index[256];
-	u_int count;
-} devices_t;
-
-/**
- * Collect the devices with our alias
- */
-static int collect_device(const struct nlmsghdr *nlh, void *data)
+static int unreachable(private_groupvpn_netlink_t *this, uint8_t family,
+					   uint32_t table, bool add)
 {
-	groupvpn_device_t device = {};
-	devices_t *found = data;
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	struct nlmsghdr *nlh;
+	struct rtmsg *route;
+	int res;
 
-	parse_device(nlh, &device);
-	if (device.ours && found->count < countof(found->index))
-	{
-		found->index[found->count++] = device.index;
-	}
-	return MNL_CB_OK;
+	nlh = begin(buf, add ? RTM_NEWROUTE : RTM_DELROUTE,
+				NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0));
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = family;
+	route->rtm_protocol = RTPROT_GROUPVPN;
+	route->rtm_scope = RT_SCOPE_UNIVERSE;
+	route->rtm_type = RTN_UNREACHABLE;
+	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, UNREACHABLE_METRIC);
+	res = query(this, this->route, nlh, NULL, NULL);
+	return add && res == -EEXIST ? 0 : res;
 }
 
-METHOD(groupvpn_netlink_t, sweep_devices, u_int,
-	private_groupvpn_netlink_t *this)
+METHOD(groupvpn_netlink_t, manage_unreachable, int,
+	private_groupvpn_netlink_t *this, uint32_t table, bool add)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
-	devices_t found;
-	u_int i, count = 0;
+	int res, res6;
 
-	do
+	res = unreachable(this, AF_INET, table, add);
+	res6 = unreachable(this, AF_INET6, table, add);
+	switch (-res6)
 	{
-		found.count = 0;
-		query(this, this->route, begin_link(buf, RTM_GETLINK, NLM_F_DUMP, 0,
-											FALSE), collect_device, &found);
-		for (i = 0; i < found.count; i++)
-		{
-			if (del_device(this, found.index[i]))
-			{
-				return count;
-			}
-			count++;
-		}
+		case EACCES:
+		case EAFNOSUPPORT:
+		case EOPNOTSUPP:
+			/* without IPv6 nothing can leave by it */
+			return res;
+		default:
+			return res ?: res6;
 	}
-	while (found.count == countof(found.index));
-	return count;
 }
 
 /**
@@ -491,7 +668,7 @@ static int collect_policy(const struct nlmsghdr *nlh, void *data)
 METHOD(groupvpn_netlink_t, sweep_xfrm, u_int,
 	private_groupvpn_netlink_t *this, uint32_t first, uint32_t last)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256];
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	sweep_t sweep = { first, last, linked_list_create() };
 	struct nlmsghdr *request;
 	u_int count = 0;
@@ -565,6 +742,7 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.set_up = _set_up,
 			.del_device = _del_device,
 			.manage_neighbor = _manage_neighbor,
+			.manage_unreachable = _manage_unreachable,
 			.sweep_devices = _sweep_devices,
 			.sweep_xfrm = _sweep_xfrm,
 			.destroy = _destroy,

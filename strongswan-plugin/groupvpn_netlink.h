@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
  * The kernel requests that charon's kernel interface does not offer: group
- * devices, their neighbours, and a sweep of SAs and policies by reqid.
+ * devices, their neighbours, unreachable routes, and a sweep of SAs and
+ * policies by reqid.
  *
  * @defgroup groupvpn_netlink groupvpn_netlink
  * @{ @ingroup groupvpn
@@ -30,8 +31,8 @@ struct groupvpn_device_t {
 	/** device it is enslaved to, 0 if none */
 	int master;
 
-	/** it is a VRF device */
-	bool vrf;
+	/** routing table if it is a VRF device, else 0 */
+	uint32_t table;
 
 	/** it carries our alias */
 	bool ours;
@@ -63,7 +64,8 @@ struct groupvpn_netlink_t {
 	/**
 	 * Create a keyed GRE device without a remote, and mark it as ours.
 	 *
-	 * It is down and has no IPv6 address of its own.
+	 * It is down and has no IPv6 address of its own. One of the same key and
+	 * source that charon was killed while making is replaced.
 	 *
 	 * @param name		name of the device
 	 * @param local		IPv4 source of the packets
@@ -97,6 +99,16 @@ struct groupvpn_netlink_t {
 	 */
 	int (*manage_neighbor)(groupvpn_netlink_t *this, int index, host_t *gateway,
 						   bool add);
+
+	/**
+	 * Add or delete the IPv4 and IPv6 routes that end a table: what it has no
+	 * better route for is unreachable. Only our own are deleted.
+	 *
+	 * @param table		routing table
+	 * @param add		TRUE to add, unless such a route is there
+	 */
+	int (*manage_unreachable)(groupvpn_netlink_t *this, uint32_t table,
+							  bool add);
 
 	/**
 	 * Delete the devices that carry our alias.

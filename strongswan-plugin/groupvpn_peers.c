@@ -5,18 +5,21 @@
  * Sender-IDs (sa_mode = derived). Nothing is negotiated.
  *
  * A pair's key must never start over with its counters at zero: that would
- * repeat IVs and let old packets be replayed. So a state that is removed
- * before its epoch ends is never installed again; what is left of such a pair
- * is a "spent" entry that says so. A peer that comes back with its Sender-ID
- * finds its states as they were, one that was restarted has a new Sender-ID.
+ * repeat IVs and let old packets be replayed. A peer that comes back with its
+ * Sender-ID finds its states as they were. One that was restarted has a later
+ * Sender-ID, as these rise: the states of the earlier one are removed, and that
+ * is not taken again in this epoch. Nor does it take anything away, for what
+ * comes with it is an old route, perhaps replayed.
  *
- * In an epoch, a gateway has at most one pair that is not spent: the outbound
- * SPI is made of our Sender-ID alone.
+ * In an epoch a Sender-ID and a gateway have one pair each: the inbound SPI is
+ * made of the peer's Sender-ID, the outbound one of ours alone. A gateway that
+ * has become another member's goes to the later Sender-ID.
  */
 
 #include "groupvpn_peers.h"
 
 #include <collections/hashtable.h>
+#include <collections/linked_list.h>
 
 #include <crypto.h>
 #include <keys.h>
@@ -66,7 +69,17 @@ struct private_groupvpn_peers_t {
 	hashtable_t *peers;
 
 	/**
-	 * Pairs, epoch and Sender-ID => pair_t
+	 * Number of peers that can be reached
+	 */
+	u_int ready;
+
+	/**
+	 * Peers with neighbour entries, gateway => peer_t
+	 */
+	hashtable_t *neighbors;
+
+	/**
+	 * Pairs, pair_key_t => pair_t
 	 */
 	hashtable_t *pairs;
 
@@ -87,21 +100,39 @@ typedef struct {
 	u_int client;
 	/* told since begin_sync() */
 	bool told;
-	/* its neighbour entries are in the kernel */
-	bool neighbor;
 	/* what the callback was last told */
 	bool ready;
 } peer_t;
 
 /**
- * The states of one epoch between us and one Sender-ID
+ * What pairs are found by
+ */
+typedef enum {
+	/* there until the epoch ends */
+	PAIR_MEMBER_ID,
+	/* there until the pair is given up */
+	PAIR_SENDER_ID,
+	PAIR_GATEWAY,
+	PAIR_KEYS
+} pair_key_type_t;
+
+/**
+ * Key of a pair, hashed as it is
  */
 typedef struct {
-	/* together the key in the table */
 	uint32_t epoch;
-	uint32_t sender_id;
-	/* whose they are, and where */
+	uint32_t type;
+	uint32_t value;
+} pair_key_t;
+
+/**
+ * The states of one epoch between us and a peer
+ */
+typedef struct {
+	pair_key_t key[PAIR_KEYS];
 	uint16_t member_id;
+	/* the latest that the member has had in the epoch */
+	uint32_t sender_id;
 	host_t *gateway;
 	/* SPIs of the states */
 	uint32_t spi_in;
@@ -114,20 +145,30 @@ typedef struct {
 } pair_t;
 
 /**
- * Hash a pair
+ * Hash a key of a pair
  */
-static u_int pair_hash(pair_t *pair)
+static u_int pair_hash(pair_key_t *key)
 {
-	return chunk_hash_inc(chunk_from_thing(pair->epoch),
-						  chunk_hash(chunk_from_thing(pair->sender_id)));
+	return chunk_hash(chunk_from_thing(*key));
 }
 
 /**
- * Compare pairs
+ * Compare keys of pairs
  */
-static bool pair_equals(pair_t *a, pair_t *b)
+static bool pair_equals(pair_key_t *a, pair_key_t *b)
 {
-	return a->epoch == b->epoch && a->sender_id == b->sender_id;
+	return memeq(a, b, sizeof(*a));
+}
+
+/**
+ * A gateway, which is IPv4, as a number
+ */
+static uint32_t gateway_key(host_t *gateway)
+{
+	uint32_t key;
+
+	memcpy(&key, gateway->get_address(gateway).ptr, sizeof(key));
+	return key;
 }
 
 /**
@@ -135,7 +176,7 @@ static bool pair_equals(pair_t *a, pair_t *b)
  */
 static void pair_destroy(pair_t *pair)
 {
-	pair->gateway->destroy(pair->gateway);
+	DESTROY_IF(pair->gateway);
 	free(pair);
 }
 
@@ -219,43 +260,74 @@ static bool add_state(private_groupvpn_peers_t *this, pair_t *pair,
 }
 
 /**
- * Find another pair of the same epoch that is in the way of a peer's: it has
- * the same gateway, or is the peer's by an earlier Sender-ID
+ * Find a pair of an epoch
  */
-static pair_t *find_rival(private_groupvpn_peers_t *this, peer_t *peer,
-						  groupvpn_sa_t *sa)
+static pair_t *find_pair(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
+						 pair_key_type_t type, uint32_t value)
 {
-	enumerator_t *enumerator;
-	pair_t *pair, *found = NULL;
+	pair_key_t key = { sa->sa.epoch, type, value };
 
-	enumerator = this->pairs->create_enumerator(this->pairs);
-	while (enumerator->enumerate(enumerator, NULL, &pair))
-	{
-		if (!pair->spent && pair->epoch == sa->sa.epoch &&
-			pair->sender_id != peer->sender_id &&
-			(pair->member_id == peer->member_id ||
-			 pair->gateway->ip_equals(pair->gateway, peer->gateway)))
-		{
-			found = pair;
-			break;
-		}
-	}
-	enumerator->destroy(enumerator);
-	return found;
+	return this->pairs->get(this->pairs, &key);
 }
 
 /**
- * Find the pair of a peer and an epoch
+ * Have a pair be found by a key
  */
-static pair_t *find_pair(private_groupvpn_peers_t *this, peer_t *peer,
-						 groupvpn_sa_t *sa)
+static void set_key(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
+					pair_t *pair, pair_key_type_t type, uint32_t value)
 {
-	pair_t key = {
-		.epoch = sa->sa.epoch,
-		.sender_id = peer->sender_id,
-	};
+	pair->key[type] = (pair_key_t){ sa->sa.epoch, type, value };
+	this->pairs->put(this->pairs, &pair->key[type], pair);
+}
 
-	return this->pairs->get(this->pairs, &key);
+/**
+ * Remove the states of a pair before its epoch ends, never to be used again
+ */
+static void give_up(private_groupvpn_peers_t *this, pair_t *pair)
+{
+	if (!pair->spent)
+	{
+		remove_states(this, pair);
+		this->pairs->remove(this->pairs, &pair->key[PAIR_SENDER_ID]);
+		this->pairs->remove(this->pairs, &pair->key[PAIR_GATEWAY]);
+		pair->gateway->destroy(pair->gateway);
+		pair->gateway = NULL;
+		pair->spent = TRUE;
+	}
+}
+
+/**
+ * Whether a peer may have a pair in an epoch that is not its current one
+ */
+static bool check_pair(private_groupvpn_peers_t *this, peer_t *peer,
+					   groupvpn_sa_t *sa, pair_t *current,
+					   char why[GV_TEXT_MAX + 1])
+{
+	pair_t *other;
+
+	if (current && peer->sender_id <= current->sender_id)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "Sender-ID %u was already used in epoch "
+				 "%u, or is older than one that was: its keys are not used "
+				 "again", peer->sender_id, sa->sa.epoch);
+		return FALSE;
+	}
+	other = find_pair(this, sa, PAIR_SENDER_ID, peer->sender_id);
+	if (other)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its Sender-ID %u is that of member %u",
+				 peer->sender_id, other->member_id);
+		return FALSE;
+	}
+	other = find_pair(this, sa, PAIR_GATEWAY, gateway_key(peer->gateway));
+	if (other && other->sender_id > peer->sender_id)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway is that of member %u, "
+				 "whose Sender-ID %u is later than %u", other->member_id,
+				 other->sender_id, peer->sender_id);
+		return FALSE;
+	}
+	return TRUE;
 }
 
 /**
@@ -264,34 +336,42 @@ static pair_t *find_pair(private_groupvpn_peers_t *this, peer_t *peer,
 static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 						groupvpn_sa_t *sa, char why[GV_TEXT_MAX + 1])
 {
-	pair_t *pair;
+	uint32_t gateway = gateway_key(peer->gateway);
+	pair_t *pair, *other;
 
-	pair = find_pair(this, peer, sa);
-	if (!pair)
+	pair = find_pair(this, sa, PAIR_MEMBER_ID, peer->member_id);
+	if (pair && !pair->spent && pair->sender_id == peer->sender_id &&
+		pair->gateway->ip_equals(pair->gateway, peer->gateway))
 	{
-		while ((pair = find_rival(this, peer, sa)))
-		{
-			remove_states(this, pair);
-			pair->spent = TRUE;
-		}
-		INIT(pair,
-			.epoch = sa->sa.epoch,
-			.sender_id = peer->sender_id,
-			.member_id = peer->member_id,
-			.gateway = peer->gateway->clone(peer->gateway),
-			.spi_in = gv_spi(sa->sa.tag, peer->sender_id),
-			.spi_out = gv_spi(sa->sa.tag, sa->sender_id),
-		);
-		this->pairs->put(this->pairs, pair, pair);
+		return pair;
 	}
-	if (pair->spent || !pair->gateway->ip_equals(pair->gateway, peer->gateway))
+	if (!check_pair(this, peer, sa, pair, why))
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "Sender-ID %u was already used in epoch "
-				 "%u, its keys are not used again", peer->sender_id,
-				 sa->sa.epoch);
 		return NULL;
 	}
-	pair->member_id = peer->member_id;
+	other = find_pair(this, sa, PAIR_GATEWAY, gateway);
+	if (other)
+	{
+		give_up(this, other);
+	}
+	if (pair)
+	{
+		give_up(this, pair);
+	}
+	else
+	{
+		INIT(pair,
+			.member_id = peer->member_id,
+		);
+		set_key(this, sa, pair, PAIR_MEMBER_ID, peer->member_id);
+	}
+	pair->sender_id = peer->sender_id;
+	pair->gateway = peer->gateway->clone(peer->gateway);
+	pair->spi_in = gv_spi(sa->sa.tag, peer->sender_id);
+	pair->spi_out = gv_spi(sa->sa.tag, sa->sender_id);
+	pair->spent = FALSE;
+	set_key(this, sa, pair, PAIR_SENDER_ID, peer->sender_id);
+	set_key(this, sa, pair, PAIR_GATEWAY, gateway);
 	return pair;
 }
 
@@ -326,15 +406,29 @@ static bool update_pair(private_groupvpn_peers_t *this, peer_t *peer,
 }
 
 /**
- * Whether a peer's identifiers and gateway leave others theirs
+ * Key of a peer's gateway
+ */
+static void *neighbor_key(peer_t *peer)
+{
+	return (void*)(uintptr_t)gateway_key(peer->gateway);
+}
+
+/**
+ * Get the peer that has the neighbour entries of a peer's gateway
+ */
+static peer_t *get_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
+{
+	return this->neighbors->get(this->neighbors, neighbor_key(peer));
+}
+
+/**
+ * Whether a peer's identifiers and gateway leave us and others theirs
  */
 static bool check_peer(private_groupvpn_peers_t *this, peer_t *peer,
 					   char why[GV_TEXT_MAX + 1])
 {
-	enumerator_t *enumerator;
-	peer_t *other;
 	groupvpn_sa_t *newest = this->sas->newest(this->sas);
-	bool ok = TRUE;
+	peer_t *other;
 
 	if (peer->gateway->get_family(peer->gateway) != AF_INET)
 	{
@@ -349,39 +443,45 @@ static bool check_peer(private_groupvpn_peers_t *this, peer_t *peer,
 				 "own");
 		return FALSE;
 	}
-	enumerator = this->peers->create_enumerator(this->peers);
-	while (ok && enumerator->enumerate(enumerator, NULL, &other))
+	other = get_neighbor(this, peer);
+	if (other && other != peer)
 	{
-		if (other == peer || !other->neighbor)
-		{
-			continue;
-		}
-		if (other->sender_id == peer->sender_id ||
-			other->gateway->ip_equals(other->gateway, peer->gateway))
-		{
-			snprintf(why, GV_TEXT_MAX + 1, "%s is that of member %u",
-					 other->sender_id == peer->sender_id ? "its Sender-ID"
-														 : "its gateway",
-					 other->member_id);
-			ok = FALSE;
-		}
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway is that of member %u",
+				 other->member_id);
+		return FALSE;
 	}
-	enumerator->destroy(enumerator);
-	return ok;
+	return TRUE;
 }
 
 /**
- * Add or remove a peer's neighbour entries
+ * Add a peer's neighbour entries, which must be nobody else's
  */
-static bool set_neighbor(private_groupvpn_peers_t *this, peer_t *peer, bool add)
+static bool add_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
 {
-	if (peer->neighbor != add &&
-		(this->kernel->manage_neighbor(this->kernel, this->link, peer->gateway,
-									   add) || !add))
+	if (get_neighbor(this, peer) == peer)
 	{
-		peer->neighbor = add;
+		return TRUE;
 	}
-	return peer->neighbor == add;
+	if (!this->kernel->manage_neighbor(this->kernel, this->link, peer->gateway,
+									   TRUE))
+	{
+		return FALSE;
+	}
+	this->neighbors->put(this->neighbors, neighbor_key(peer), peer);
+	return TRUE;
+}
+
+/**
+ * Remove a peer's neighbour entries, if they are its
+ */
+static void remove_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
+{
+	if (get_neighbor(this, peer) == peer)
+	{
+		this->kernel->manage_neighbor(this->kernel, this->link, peer->gateway,
+									  FALSE);
+		this->neighbors->remove(this->neighbors, neighbor_key(peer));
+	}
 }
 
 /**
@@ -418,7 +518,7 @@ static bool install_peer(private_groupvpn_peers_t *this, peer_t *peer,
 		}
 	}
 	enumerator->destroy(enumerator);
-	if (usable && !set_neighbor(this, peer, TRUE))
+	if (usable && !add_neighbor(this, peer))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the neighbour");
 		return FALSE;
@@ -431,41 +531,67 @@ static bool install_peer(private_groupvpn_peers_t *this, peer_t *peer,
 }
 
 /**
+ * Set whether a peer can be reached
+ */
+static void set_ready(private_groupvpn_peers_t *this, peer_t *peer, bool ready)
+{
+	this->ready += ready - peer->ready;
+	peer->ready = ready;
+}
+
+/**
  * Install a peer and report the result, if it is new or has to be
  */
-static bool update_peer(private_groupvpn_peers_t *this, peer_t *peer,
+static void update_peer(private_groupvpn_peers_t *this, peer_t *peer,
 						bool report)
 {
 	char why[GV_TEXT_MAX + 1];
 	bool ready;
 
 	ready = install_peer(this, peer, why);
-	if (!ready && this->link)
+	if (!ready)
 	{
-		set_neighbor(this, peer, FALSE);
+		remove_neighbor(this, peer);
 	}
 	if (ready != peer->ready || report)
 	{
-		peer->ready = ready;
+		set_ready(this, peer, ready);
 		this->cb(this->data, peer->member_id, peer->sender_id, ready, why);
 	}
-	return ready;
 }
 
-METHOD(groupvpn_peers_t, update, bool,
-	private_groupvpn_peers_t *this)
+/**
+ * Update the peers, or those that can not be reached
+ */
+static void update_peers(private_groupvpn_peers_t *this, bool all)
 {
 	enumerator_t *enumerator;
 	peer_t *peer;
-	bool ok = TRUE;
 
 	enumerator = this->peers->create_enumerator(this->peers);
 	while (enumerator->enumerate(enumerator, NULL, &peer))
 	{
-		ok &= update_peer(this, peer, FALSE);
+		if (all || !peer->ready)
+		{
+			update_peer(this, peer, FALSE);
+		}
 	}
 	enumerator->destroy(enumerator);
-	return ok;
+}
+
+METHOD(groupvpn_peers_t, update, void,
+	private_groupvpn_peers_t *this)
+{
+	update_peers(this, TRUE);
+}
+
+METHOD(groupvpn_peers_t, retry, void,
+	private_groupvpn_peers_t *this)
+{
+	if (this->ready < this->peers->get_count(this->peers))
+	{
+		update_peers(this, FALSE);
+	}
 }
 
 METHOD(groupvpn_peers_t, set, void,
@@ -485,10 +611,7 @@ METHOD(groupvpn_peers_t, set, void,
 	}
 	else if (!peer->gateway->ip_equals(peer->gateway, gateway))
 	{
-		if (this->link)
-		{
-			set_neighbor(this, peer, FALSE);
-		}
+		remove_neighbor(this, peer);
 		peer->gateway->destroy(peer->gateway);
 		peer->gateway = gateway->clone(gateway);
 	}
@@ -514,10 +637,8 @@ static void remove_peers(private_groupvpn_peers_t *this,
 		if (match(peer, arg))
 		{
 			this->peers->remove_at(this->peers, enumerator);
-			if (this->link)
-			{
-				set_neighbor(this, peer, FALSE);
-			}
+			remove_neighbor(this, peer);
+			set_ready(this, peer, FALSE);
 			peer_destroy(peer);
 			removed = TRUE;
 		}
@@ -525,7 +646,7 @@ static void remove_peers(private_groupvpn_peers_t *this,
 	enumerator->destroy(enumerator);
 	if (removed)
 	{	/* another may have waited for its gateway */
-		update(this);
+		retry(this);
 	}
 }
 
@@ -601,23 +722,41 @@ METHOD(groupvpn_peers_t, attach, void,
 	this->window = window;
 }
 
-METHOD(groupvpn_peers_t, forget, void,
-	private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
+/**
+ * Remove the pairs of an epoch, or all
+ */
+static void remove_pairs(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
 	enumerator_t *enumerator;
+	linked_list_t *removed = linked_list_create();
+	pair_key_t *key;
 	pair_t *pair;
 
 	enumerator = this->pairs->create_enumerator(this->pairs);
-	while (enumerator->enumerate(enumerator, NULL, &pair))
+	while (enumerator->enumerate(enumerator, &key, &pair))
 	{
-		if (pair->epoch == sa->sa.epoch)
+		if (!sa || key->epoch == sa->sa.epoch)
 		{
 			this->pairs->remove_at(this->pairs, enumerator);
-			remove_states(this, pair);
-			pair_destroy(pair);
+			if (key->type == PAIR_MEMBER_ID)
+			{
+				removed->insert_last(removed, pair);
+			}
 		}
 	}
 	enumerator->destroy(enumerator);
+	while (removed->remove_first(removed, (void**)&pair) == SUCCESS)
+	{
+		remove_states(this, pair);
+		pair_destroy(pair);
+	}
+	removed->destroy(removed);
+}
+
+METHOD(groupvpn_peers_t, forget, void,
+	private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
+{
+	remove_pairs(this, sa);
 }
 
 METHOD(groupvpn_peers_t, detach, void,
@@ -625,7 +764,6 @@ METHOD(groupvpn_peers_t, detach, void,
 {
 	enumerator_t *enumerator;
 	peer_t *peer;
-	pair_t *pair;
 
 	if (!this->link)
 	{
@@ -634,20 +772,42 @@ METHOD(groupvpn_peers_t, detach, void,
 	enumerator = this->peers->create_enumerator(this->peers);
 	while (enumerator->enumerate(enumerator, NULL, &peer))
 	{
-		set_neighbor(this, peer, FALSE);
-		peer->ready = FALSE;
+		remove_neighbor(this, peer);
+		set_ready(this, peer, FALSE);
 	}
 	enumerator->destroy(enumerator);
-	enumerator = this->pairs->create_enumerator(this->pairs);
-	while (enumerator->enumerate(enumerator, NULL, &pair))
-	{
-		this->pairs->remove_at(this->pairs, enumerator);
-		remove_states(this, pair);
-		pair_destroy(pair);
-	}
-	enumerator->destroy(enumerator);
+	remove_pairs(this, NULL);
 	this->link = NULL;
 	this->sas = NULL;
+}
+
+CALLBACK(peer_filter, bool,
+	void *data, enumerator_t *orig, va_list args)
+{
+	uint16_t *member_id;
+	uint32_t *sender_id;
+	host_t **gateway;
+	bool *ready;
+	peer_t *peer;
+
+	VA_ARGS_VGET(args, member_id, sender_id, gateway, ready);
+	if (!orig->enumerate(orig, NULL, &peer))
+	{
+		return FALSE;
+	}
+	*member_id = peer->member_id;
+	*sender_id = peer->sender_id;
+	*gateway = peer->gateway;
+	*ready = peer->ready;
+	return TRUE;
+}
+
+METHOD(groupvpn_peers_t, create_enumerator, enumerator_t*,
+	private_groupvpn_peers_t *this)
+{
+	return enumerator_create_filter(
+							this->peers->create_enumerator(this->peers),
+							peer_filter, NULL, NULL);
 }
 
 METHOD(groupvpn_peers_t, get_count, u_int,
@@ -669,6 +829,7 @@ METHOD(groupvpn_peers_t, destroy, void,
 	}
 	enumerator->destroy(enumerator);
 	this->peers->destroy(this->peers);
+	this->neighbors->destroy(this->neighbors);
 	this->pairs->destroy(this->pairs);
 	free(this);
 }
@@ -692,7 +853,9 @@ groupvpn_peers_t *groupvpn_peers_create(uint32_t group_id,
 			.attach = _attach,
 			.detach = _detach,
 			.update = _update,
+			.retry = _retry,
 			.forget = _forget,
+			.create_enumerator = _create_enumerator,
 			.get_count = _get_count,
 			.destroy = _destroy,
 		},
@@ -701,6 +864,8 @@ groupvpn_peers_t *groupvpn_peers_create(uint32_t group_id,
 		.cb = cb,
 		.data = data,
 		.peers = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 32),
+		.neighbors = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
+									  32),
 		.pairs = hashtable_create((hashtable_hash_t)pair_hash,
 								  (hashtable_equals_t)pair_equals, 32),
 	);

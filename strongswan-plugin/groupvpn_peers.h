@@ -45,8 +45,8 @@ struct groupvpn_peers_t {
 	/**
 	 * Remove a peer.
 	 *
-	 * Its states stay until their epoch ends: their keys must not be used
-	 * with counters at zero again.
+	 * Its states stay until their epoch ends, or it comes back with a later
+	 * Sender-ID: their keys must not be used with counters at zero again.
 	 */
 	void (*unset)(groupvpn_peers_t *this, uint16_t member_id);
 
@@ -84,17 +84,29 @@ struct groupvpn_peers_t {
 	void (*detach)(groupvpn_peers_t *this);
 
 	/**
-	 * Install what is missing in the kernel.
-	 *
-	 * @return			FALSE if something could not be installed
+	 * Install what is missing in the kernel: the link, the SA table or what is
+	 * in it has changed.
 	 */
-	bool (*update)(groupvpn_peers_t *this);
+	void (*update)(groupvpn_peers_t *this);
+
+	/**
+	 * Try again to install the peers that can not be reached.
+	 */
+	void (*retry)(groupvpn_peers_t *this);
 
 	/**
 	 * Remove the states of an epoch and forget their keys were used: the
 	 * epoch ends, or our Sender-ID in it changes.
 	 */
 	void (*forget)(groupvpn_peers_t *this, groupvpn_sa_t *sa);
+
+	/**
+	 * Enumerate the peers.
+	 *
+	 * @return			enumerator over uint16_t member-ID, uint32_t Sender-ID,
+	 *					host_t* gateway, bool whether it can be reached
+	 */
+	enumerator_t *(*create_enumerator)(groupvpn_peers_t *this);
 
 	/**
 	 * Number of states in the kernel.

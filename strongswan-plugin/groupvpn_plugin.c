@@ -11,12 +11,17 @@
 #include "groupvpn_kernel.h"
 #include "groupvpn_member.h"
 #include "groupvpn_policy.h"
+#include "groupvpn_store.h"
+#include "groupvpn_vici.h"
 #include "compat.h"
 
 #include <daemon.h>
+#include <threading/mutex.h>
 
 #define DEFAULT_SWANCTL_CONF "/etc/swanctl/swanctl.conf"
 #define DEFAULT_SOCKET_GROUP "frr"
+#define DEFAULT_STORE "/var/lib/groupvpn/gcks.db"
+#define DEFAULT_STORE_KEY "/var/lib/groupvpn/gcks.key"
 #define DEFAULT_RETRY_MIN 1
 #define DEFAULT_RETRY_MAX 60
 
@@ -53,6 +58,16 @@ struct private_groupvpn_plugin_t {
 	groupvpn_policy_t *policy;
 
 	/**
+	 * Management
+	 */
+	groupvpn_vici_t *vici;
+
+	/**
+	 * Store of the GCKS role
+	 */
+	groupvpn_store_t *store;
+
+	/**
 	 * GCKS role
 	 */
 	groupvpn_gcks_t *gcks;
@@ -61,6 +76,11 @@ struct private_groupvpn_plugin_t {
 	 * Member role
 	 */
 	groupvpn_member_t *member;
+
+	/**
+	 * Held while the configuration is read
+	 */
+	mutex_t *mutex;
 };
 
 METHOD(plugin_t, get_name, char*,
@@ -92,19 +112,56 @@ static u_int get_time_option(char *name, u_int def)
  */
 static void stop(private_groupvpn_plugin_t *this)
 {
-	/* the member speaks to bgpd once more */
+	/* the member speaks to bgpd and to management once more */
 	DESTROY_IF(this->member);
 	DESTROY_IF(this->gcks);
+	DESTROY_IF(this->store);
+	DESTROY_IF(this->vici);
 	DESTROY_IF(this->control);
 	DESTROY_IF(this->policy);
 	DESTROY_IF(this->kernel);
 	DESTROY_IF(this->config);
 	this->member = NULL;
 	this->gcks = NULL;
+	this->store = NULL;
+	this->vici = NULL;
 	this->control = NULL;
 	this->policy = NULL;
 	this->kernel = NULL;
 	this->config = NULL;
+}
+
+/**
+ * Read the groups and have the roles follow
+ */
+static bool configure(private_groupvpn_plugin_t *this)
+{
+	bool ok;
+
+	this->mutex->lock(this->mutex);
+	ok = this->config && this->config->load(this->config);
+	if (ok)
+	{
+		this->gcks->configure(this->gcks, this->config);
+		this->member->configure(this->member, this->config);
+	}
+	this->mutex->unlock(this->mutex);
+	return ok;
+}
+
+/**
+ * Create the store that is configured
+ */
+static groupvpn_store_t *create_store()
+{
+	char *file = get_option("store", DEFAULT_STORE);
+
+	if (streq(file, "none"))
+	{
+		return groupvpn_store_create_none();
+	}
+	return groupvpn_store_create_sqlite(file,
+									get_option("store_key", DEFAULT_STORE_KEY));
 }
 
 /**
@@ -127,26 +184,19 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->control = groupvpn_control_create(
 								get_option("socket", GV_CTL_PATH),
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));
-	this->gcks = groupvpn_gcks_create(this->control, this->policy);
+	this->vici = groupvpn_vici_create(get_option("vici_socket",
+												 GROUPVPN_VICI_PATH));
+	this->store = create_store();
+	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
+									  this->store);
 	this->member = groupvpn_member_create(this->control, this->kernel,
-										  retry_min, max(retry_min, retry_max));
+										  this->vici, retry_min,
+										  max(retry_min, retry_max));
+	this->vici->add_handler(this->vici, &this->gcks->management);
+	this->vici->add_handler(this->vici, &this->member->management);
 	this->control->add_handler(this->control, &this->gcks->handler);
 	this->control->add_handler(this->control, &this->member->handler);
 	return this->control->start(this->control);
-}
-
-/**
- * Read the groups and have the roles follow
- */
-static bool configure(private_groupvpn_plugin_t *this)
-{
-	if (!this->config || !this->config->load(this->config))
-	{
-		return FALSE;
-	}
-	this->gcks->configure(this->gcks, this->config);
-	this->member->configure(this->member, this->config);
-	return TRUE;
 }
 
 /**
@@ -167,6 +217,7 @@ static bool plugin_cb(private_groupvpn_plugin_t *this,
 		/* without a readable configuration there are no groups, a reload
 		 * may bring some */
 		configure(this);
+		this->vici->start(this->vici, this->gcks, (void*)configure, this);
 	}
 	else
 	{
@@ -187,6 +238,7 @@ METHOD(plugin_t, get_features, int,
 				PLUGIN_DEPENDS(CUSTOM, "kernel-net"),
 				PLUGIN_DEPENDS(CUSTOM, "socket"),
 				PLUGIN_DEPENDS(KDF, KDF_PRF_PLUS),
+				PLUGIN_SDEPEND(CUSTOM, "vici"),
 	};
 	*features = f;
 	return countof(f);
@@ -201,6 +253,7 @@ METHOD(plugin_t, reload, bool,
 METHOD(plugin_t, destroy, void,
 	private_groupvpn_plugin_t *this)
 {
+	this->mutex->destroy(this->mutex);
 	free(this);
 }
 
@@ -231,6 +284,7 @@ GROUPVPN_PLUGIN_DEFINE(groupvpn)
 				.destroy = _destroy,
 			},
 		},
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
 	);
 	return &this->public.plugin;
 }

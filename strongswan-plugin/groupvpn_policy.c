@@ -3,6 +3,9 @@
  * Authorisation by authenticated identity: one of the identities that the peer
  * has proved in IKE_AUTH has to match one of the group's patterns, and must
  * have been proved by the credential that the group asks for.
+ *
+ * EAP proves nothing here: it ties neither IKE identity nor EAP identity
+ * to what the method has authenticated.
  */
 
 #include "groupvpn_policy.h"
@@ -52,7 +55,7 @@ static bool is_credential(groupvpn_group_t *group, auth_class_t class)
 	switch (group->credential)
 	{
 		case GROUPVPN_CREDENTIAL_ANY:
-			return TRUE;
+			return class == AUTH_CLASS_PSK || class == AUTH_CLASS_PUBKEY;
 		case GROUPVPN_CREDENTIAL_PSK:
 			return class == AUTH_CLASS_PSK;
 		case GROUPVPN_CREDENTIAL_PUBKEY:
@@ -61,23 +64,29 @@ static bool is_credential(groupvpn_group_t *group, auth_class_t class)
 	return FALSE;
 }
 
+/**
+ * Credentials as an operator should read of them
+ */
+static char *credential_names[] = {
+	[GROUPVPN_CREDENTIAL_ANY] = "any, which means psk or pubkey and not EAP",
+	[GROUPVPN_CREDENTIAL_PSK] = "psk",
+	[GROUPVPN_CREDENTIAL_PUBKEY] = "pubkey",
+};
+
 METHOD(groupvpn_policy_t, authorize, identification_t*,
 	private_groupvpn_policy_t *this, groupvpn_group_t *group, ike_sa_t *ike_sa,
-	char why[GV_TEXT_MAX + 1])
+	auth_class_t *class, char why[GV_TEXT_MAX + 1])
 {
 	enumerator_t *enumerator;
 	auth_cfg_t *auth;
 	identification_t *identity, *authorized = NULL;
-	auth_class_t class;
 	bool authenticated = FALSE, matched = FALSE;
 
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
 	while (!authorized && enumerator->enumerate(enumerator, &auth))
 	{
-		class = (uintptr_t)auth->get(auth, AUTH_RULE_AUTH_CLASS);
-		identity = class == AUTH_CLASS_EAP
-						? auth->get(auth, AUTH_RULE_EAP_IDENTITY) : NULL;
-		identity = identity ?: auth->get(auth, AUTH_RULE_IDENTITY);
+		*class = (uintptr_t)auth->get(auth, AUTH_RULE_AUTH_CLASS);
+		identity = auth->get(auth, AUTH_RULE_IDENTITY);
 		if (!identity)
 		{
 			continue;
@@ -86,7 +95,7 @@ METHOD(groupvpn_policy_t, authorize, identification_t*,
 		if (matches(group, identity))
 		{
 			matched = TRUE;
-			if (is_credential(group, class))
+			if (is_credential(group, *class))
 			{
 				authorized = identity;
 			}
@@ -108,17 +117,17 @@ METHOD(groupvpn_policy_t, authorize, identification_t*,
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the peer did not use the credential "
 				 "that the group asks for, credential = %s",
-				 group->credential == GROUPVPN_CREDENTIAL_PSK ? "psk"
-															  : "pubkey");
+				 credential_names[group->credential]);
 	}
 	return authorized;
 }
 
 METHOD(groupvpn_policy_t, may_stay, bool,
 	private_groupvpn_policy_t *this, groupvpn_group_t *group,
-	identification_t *identity)
+	identification_t *identity, auth_class_t class)
 {
-	return matches(group, identity);
+	return matches(group, identity) &&
+		   (class == AUTH_CLASS_ANY || is_credential(group, class));
 }
 
 METHOD(groupvpn_policy_t, destroy, void,

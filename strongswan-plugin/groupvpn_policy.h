@@ -28,12 +28,14 @@ struct groupvpn_policy_t {
 	 *
 	 * @param group		the group
 	 * @param ike_sa	established IKE_SA
+	 * @param class		receives how the identity was authenticated
 	 * @param why		receives the reason of a refusal, for the operator
 	 * @return			authenticated identity that is authorised, owned by
 	 *					the IKE_SA; NULL if there is none
 	 */
 	identification_t *(*authorize)(groupvpn_policy_t *this,
 								   groupvpn_group_t *group, ike_sa_t *ike_sa,
+								   auth_class_t *class,
 								   char why[GV_TEXT_MAX + 1]);
 
 	/**
@@ -41,9 +43,10 @@ struct groupvpn_policy_t {
 	 *
 	 * @param group		the group, as it is configured now
 	 * @param identity	as returned by authorize()
+	 * @param class		as received from it, AUTH_CLASS_ANY if not known
 	 */
 	bool (*may_stay)(groupvpn_policy_t *this, groupvpn_group_t *group,
-					 identification_t *identity);
+					 identification_t *identity, auth_class_t class);
 
 	/**
 	 * Destroy a groupvpn_policy_t.

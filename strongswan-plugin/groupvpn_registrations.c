@@ -7,8 +7,16 @@
  * count begins again; members that keep their Sender-ID into that epoch keep
  * it from others.
  *
- * Members that come from an earlier run of this GCKS keep both, if nobody else
- * has got them since: so the other members need not change anything.
+ * The Sender-IDs of a member rise, so that the others can tell an old BGP route
+ * from a new one. Where the count alone does not ensure it, since it has begun
+ * again or because an earlier run of this GCKS has left no store, the next one
+ * above the member's last is taken out of turn. Only a member that has come to
+ * the end of all Sender-IDs gets a low one; the others take it from the next
+ * epoch on.
+ *
+ * Members that come from an earlier run of this GCKS keep member-ID and
+ * Sender-ID, if the store has them or nobody else has got them since: so the
+ * other members need not change anything.
  */
 
 #include "groupvpn_registrations.h"
@@ -79,6 +87,7 @@ void groupvpn_registration_clear(groupvpn_registration_t *this)
 	this->gateway = NULL;
 	this->ike_sa_id = NULL;
 	this->ike_sa = 0;
+	this->rekeying = FALSE;
 }
 
 /*
@@ -168,36 +177,92 @@ static void reserve(private_groupvpn_registrations_t *this, uint32_t sender_id)
 						(void*)(uintptr_t)sender_id);
 }
 
-METHOD(groupvpn_registrations_t, allot, bool,
-	private_groupvpn_registrations_t *this,
-	groupvpn_registration_t *registration)
+/**
+ * Find the Sender-ID that follows and is not reserved, 0 if there is none
+ */
+static uint32_t next_sender_id(private_groupvpn_registrations_t *this,
+							   uint32_t sender_id)
 {
 	do
 	{
-		if (this->sender_id == GV_SENDER_ID_MAX)
+		if (sender_id >= GV_SENDER_ID_MAX)
+		{
+			return 0;
+		}
+		sender_id++;
+	}
+	while (is_reserved(this, sender_id));
+	return sender_id;
+}
+
+/**
+ * Find a Sender-ID for an entry whose last one the count has not reached, 0 if
+ * there is none
+ */
+static uint32_t find_higher(private_groupvpn_registrations_t *this,
+							groupvpn_registration_t *registration,
+							uint32_t held)
+{
+	uint32_t last = max(registration->last_sender_id, held);
+
+	if (last <= this->sender_id)
+	{
+		return 0;
+	}
+	if (last > registration->last_sender_id && last <= GV_SENDER_ID_MAX &&
+		!is_reserved(this, last))
+	{
+		return last;
+	}
+	return next_sender_id(this, last);
+}
+
+METHOD(groupvpn_registrations_t, allot, bool,
+	private_groupvpn_registrations_t *this,
+	groupvpn_registration_t *registration, uint32_t held)
+{
+	uint32_t sender_id = find_higher(this, registration, held);
+
+	if (sender_id)
+	{
+		reserve(this, sender_id);
+	}
+	else
+	{
+		sender_id = next_sender_id(this, this->sender_id);
+		if (!sender_id)
 		{
 			return FALSE;
 		}
-		this->sender_id++;
+		this->sender_id = sender_id;
 	}
-	while (is_reserved(this, this->sender_id));
-
-	registration->sender_id = this->sender_id;
+	registration->sender_id = sender_id;
+	registration->last_sender_id = sender_id;
 	return TRUE;
 }
 
-METHOD(groupvpn_registrations_t, keep, bool,
-	private_groupvpn_registrations_t *this,
-	groupvpn_registration_t *registration, uint32_t sender_id)
+METHOD(groupvpn_registrations_t, restore, void,
+	private_groupvpn_registrations_t *this, identification_t *identity,
+	uint16_t member_id, uint32_t sender_id, auth_class_t class)
 {
-	if (!sender_id || sender_id > GV_SENDER_ID_MAX ||
-		sender_id <= this->sender_id || is_reserved(this, sender_id))
-	{
-		return FALSE;
-	}
-	reserve(this, sender_id);
+	groupvpn_registration_t *registration;
+
+	registration = get(this, identity, member_id);
+	registration->class = class;
 	registration->sender_id = sender_id;
-	return TRUE;
+	registration->last_sender_id = sender_id;
+	registration->stored_sender_id = sender_id;
+	registration->stored = TRUE;
+	if (sender_id > this->sender_id)
+	{	/* kept from before the count began again */
+		reserve(this, sender_id);
+	}
+}
+
+METHOD(groupvpn_registrations_t, skip, void,
+	private_groupvpn_registrations_t *this, uint32_t sender_id)
+{
+	this->sender_id = max(this->sender_id, sender_id);
 }
 
 METHOD(groupvpn_registrations_t, restart, void,
@@ -279,7 +344,8 @@ groupvpn_registrations_t *groupvpn_registrations_create()
 			.get = _get,
 			.find = _find,
 			.allot = _allot,
-			.keep = _keep,
+			.restore = _restore,
+			.skip = _skip,
 			.restart = _restart,
 			.create_enumerator = _create_enumerator,
 			.destroy = _destroy,

@@ -11,6 +11,7 @@
 #define GROUPVPN_REGISTRATIONS_H_
 
 #include <library.h>
+#include <credentials/auth_cfg.h>
 #include <networking/host.h>
 #include <sa/ike_sa_id.h>
 #include <utils/identification.h>
@@ -33,12 +34,32 @@ struct groupvpn_registration_t {
 	/** Sender-ID, 0 if none is held */
 	uint32_t sender_id;
 
+	/** the one it held last, below which it never gets another one */
+	uint32_t last_sender_id;
+
+	/** how the identity was authenticated last, AUTH_CLASS_ANY if not known */
+	auth_class_t class;
+
+	/** up to when it has used up its share of new Sender-IDs, groupvpn_now()
+	 * based */
+	uint64_t spent;
+
+	/** whether the store has the entry, and the Sender-ID it has of it */
+	bool stored;
+	uint32_t stored_sender_id;
+
 	/** where it registered from, NULL if it is not registered */
 	host_t *gateway;
+
+	/** since when it is registered, groupvpn_now() based */
+	uint64_t since;
 
 	/** IKE_SA it is registered by; unique ID 0 if it is not registered */
 	uint32_t ike_sa;
 	ike_sa_id_t *ike_sa_id;
+
+	/** an in-band rekey over that IKE_SA waits for its response */
+	bool rekeying;
 };
 
 /**
@@ -64,21 +85,29 @@ struct groupvpn_registrations_t {
 									 uint16_t member_id);
 
 	/**
-	 * Give an entry a Sender-ID that was never given since the last restart.
+	 * Give an entry a Sender-ID that was never given since the last restart,
+	 * higher than any it had. The member may say that it holds one of an
+	 * earlier run, then it gets that if nobody has had it since.
 	 *
+	 * @param held		Sender-ID that the member says it holds, 0 if none
 	 * @return			FALSE if there is none left: start a new epoch, and
 	 *					call restart()
 	 */
 	bool (*allot)(groupvpn_registrations_t *this,
-				  groupvpn_registration_t *registration);
+				  groupvpn_registration_t *registration, uint32_t held);
 
 	/**
-	 * Let an entry keep a Sender-ID that an earlier run of the GCKS gave it.
-	 *
-	 * @return			FALSE if it was given by this run, to whomever
+	 * Make an entry as an earlier run of the GCKS has stored it. Nobody else
+	 * gets its identifiers.
 	 */
-	bool (*keep)(groupvpn_registrations_t *this,
-				 groupvpn_registration_t *registration, uint32_t sender_id);
+	void (*restore)(groupvpn_registrations_t *this, identification_t *identity,
+					uint16_t member_id, uint32_t sender_id,
+					auth_class_t class);
+
+	/**
+	 * Allot no Sender-ID up to this one, an earlier run may have given it.
+	 */
+	void (*skip)(groupvpn_registrations_t *this, uint32_t sender_id);
 
 	/**
 	 * Begin to allot Sender-IDs anew, for a new epoch.

@@ -58,6 +58,7 @@ METHOD(groupvpn_sa_table_t, add, groupvpn_sa_t*,
 	}
 	INIT(sa,
 		.sa = *epoch,
+		.since = now,
 		.expires = epoch->lifetime ? now + epoch->lifetime * 1000ULL
 								   : GROUPVPN_NEVER,
 		.retires = GROUPVPN_NEVER,
@@ -140,21 +141,24 @@ METHOD(groupvpn_sa_table_t, export_, void,
 	enumerator_t *enumerator;
 	groupvpn_sa_t *sa;
 	struct gv_epoch_sa *out;
+	uint64_t ends;
 	int skip = this->sas->get_count(this->sas) - GV_EPOCHS_MAX;
 
 	gsa->epochs = 0;
 	enumerator = this->sas->create_enumerator(this->sas);
 	while (enumerator->enumerate(enumerator, &sa))
 	{
-		if (skip-- > 0 || sa->sa.epoch < first || sa->expires <= now)
+		/* who gets it now must not keep it longer than those who have it */
+		ends = min(sa->expires, sa->retires);
+		if (skip-- > 0 || sa->sa.epoch < first || ends <= now)
 		{
 			continue;
 		}
 		out = &gsa->epoch[gsa->epochs++];
 		*out = sa->sa;
-		if (sa->expires != GROUPVPN_NEVER)
+		if (ends != GROUPVPN_NEVER)
 		{	/* what is left, 0 would mean for ever */
-			out->lifetime = max((sa->expires - now) / 1000, 1);
+			out->lifetime = max((ends - now) / 1000, 1);
 		}
 	}
 	enumerator->destroy(enumerator);

@@ -24,6 +24,9 @@ struct groupvpn_sa_t {
 	/** what identifies it, and the group secret; lifetime as distributed */
 	struct gv_epoch_sa sa;
 
+	/** when it was added to the table */
+	uint64_t since;
+
 	/** when the keys must not be used anymore */
 	uint64_t expires;
 
@@ -89,7 +92,8 @@ struct groupvpn_sa_table_t {
 	void (*remove)(groupvpn_sa_table_t *this, groupvpn_sa_t *sa);
 
 	/**
-	 * Copy the newest epochs for distribution, lifetimes as they are now.
+	 * Copy the newest epochs for distribution, lifetimes as they are now: until
+	 * they expire or retire.
 	 *
 	 * @param first		leave out epochs older than this
 	 * @param gsa		epochs and their number get set

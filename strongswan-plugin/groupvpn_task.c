@@ -41,6 +41,11 @@ struct private_groupvpn_task_t {
 	 * The request has content
 	 */
 	bool filled;
+
+	/**
+	 * The response has come
+	 */
+	bool answered;
 };
 
 METHOD(task_t, build, status_t,
@@ -56,6 +61,7 @@ METHOD(task_t, build, status_t,
 METHOD(task_t, process, status_t,
 	private_groupvpn_task_t *this, message_t *message)
 {
+	this->answered = TRUE;
 	if (this->filled)
 	{
 		this->exchange->response(this->exchange, this->ike_sa, this->group_id,
@@ -79,6 +85,10 @@ METHOD(task_t, migrate, void,
 METHOD(task_t, destroy, void,
 	private_groupvpn_task_t *this)
 {
+	if (this->filled && !this->answered && this->exchange->lost)
+	{
+		this->exchange->lost(this->exchange, this->group_id);
+	}
 	free(this);
 }
 
@@ -103,6 +113,25 @@ task_t *groupvpn_task_create(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
 		.group_id = group_id,
 	);
 	return &this->public;
+}
+
+/*
+ * See header
+ */
+void groupvpn_task_start(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
+						 uint32_t group_id)
+{
+	ike_sa->queue_task(ike_sa, groupvpn_task_create(ike_sa, exchange,
+													group_id));
+	if (ike_sa->initiate(ike_sa, NULL, NULL) == DESTROY_ME)
+	{
+		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager,
+													ike_sa);
+	}
+	else
+	{
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+	}
 }
 
 /*

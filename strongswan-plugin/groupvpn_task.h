@@ -37,6 +37,12 @@ struct groupvpn_exchange_t {
 	 */
 	void (*response)(groupvpn_exchange_t *this, ike_sa_t *ike_sa,
 					 uint32_t group_id, message_t *message);
+
+	/**
+	 * There will be no response to a request, because the IKE_SA ends; NULL
+	 * if that does not matter. Called with the IKE_SA checked out.
+	 */
+	void (*lost)(groupvpn_exchange_t *this, uint32_t group_id);
 };
 
 /**
@@ -48,6 +54,16 @@ struct groupvpn_exchange_t {
  */
 task_t *groupvpn_task_create(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
 							 uint32_t group_id);
+
+/**
+ * Start an exchange on an IKE_SA, and check that in.
+ *
+ * @param ike_sa		IKE_SA that the caller has checked out, gone afterwards
+ * @param exchange		what it is about, must outlive all IKE_SAs
+ * @param group_id		group that it concerns
+ */
+void groupvpn_task_start(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
+						 uint32_t group_id);
 
 /**
  * Whether a message, as passed to a listener, is of the kind that carries our

@@ -1,0 +1,1324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The store in an SQLite database, and one that keeps nothing.
+ *
+ * The journal is a write-ahead log. A durable change costs one fsync with it,
+ * not three or four; one that is not durable costs none, and may be lost with
+ * the power but can not damage what is there; and whoever backs up the database
+ * does not hold up registrations.
+ *
+ * Secrets are wrapped (RFC 5649), each under a key of its own that comes from
+ * the key file, the database's random ID, and the numbers in the same row. So
+ * without the key file no secret can be read or moved elsewhere, and neither the
+ * state of a group nor an epoch can be changed. Members and evictions have no
+ * secret and are not authenticated.
+ *
+ * Both files are complete when they appear under their names. From then on the
+ * key file is never written. Whoever uses the database has a lock on it, beside
+ * those that SQLite takes. We read the header of one that is there before SQLite
+ * sees it, and change nothing before all of it has been checked; so one that is
+ * refused stays as it was. Values in it are constrained by the schema, and quick_check checks that.
+ *
+ * Times are kept in milliseconds of the wall clock, the only one that outlives
+ * a reboot. It may jump, so what is read is bounded by the epoch's lifetime.
+ */
+
+#include "groupvpn_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include <crypto.h>
+
+/* "gvpn" in the header of the database, and the version of its schema */
+#define APPLICATION_ID 0x6776706e
+#define SCHEMA_VERSION 1
+
+/* the header of a database, and where these two are in it */
+#define HEADER_MAGIC "SQLite format 3"
+#define HEADER_LEN 100
+#define HEADER_VERSION 60
+#define HEADER_APPLICATION 68
+
+#define KEY_LEN 32
+#define STORE_ID_LEN 16
+#define KEY_CHECK_LEN 16
+
+/* what is wrapped of an epoch: group secret and ESP key */
+#define EPOCH_SECRET_LEN (GV_SECRET_LEN + GV_ESP_KEY_MAX)
+
+/* numbers in a row, and octets of a table's name */
+#define NUMBERS_MAX 10
+#define TABLE_MAX 8
+
+/* how long to wait for somebody else who writes, in milliseconds */
+#define BUSY_TIME 500
+
+static const char schema[] =
+	"CREATE TABLE store ("
+	" id BLOB NOT NULL CHECK (length(id) = 16),"
+	" key_check BLOB NOT NULL CHECK (length(key_check) = 16)"
+	") STRICT;"
+	"CREATE TABLE groups ("
+	" id INTEGER PRIMARY KEY CHECK (id BETWEEN 1 AND 0xffffffff),"
+	" name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 31),"
+	" route_epoch INTEGER NOT NULL"
+	"  CHECK (route_epoch BETWEEN 1 AND 0xffffffff),"
+	" route_secret BLOB NOT NULL,"
+	" first_epoch INTEGER NOT NULL"
+	"  CHECK (first_epoch BETWEEN 0 AND 0xffffffff),"
+	" sender_id INTEGER NOT NULL CHECK (sender_id BETWEEN 0 AND 0xffffff),"
+	" roll INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE TABLE epochs ("
+	" group_id INTEGER NOT NULL,"
+	" epoch INTEGER NOT NULL CHECK (epoch BETWEEN 1 AND 0xffffffff),"
+	" tag INTEGER NOT NULL CHECK (tag BETWEEN 0x10 AND 0xbf),"
+	" lifetime INTEGER NOT NULL CHECK (lifetime BETWEEN 0 AND 0xffffffff),"
+	" encr INTEGER NOT NULL CHECK (encr BETWEEN 0 AND 0xffff),"
+	" key_bits INTEGER NOT NULL CHECK (key_bits BETWEEN 0 AND 0xffff),"
+	" integ INTEGER NOT NULL CHECK (integ BETWEEN 0 AND 0xffff),"
+	" esn INTEGER NOT NULL CHECK (esn IN (0, 1)),"
+	" secret BLOB NOT NULL,"
+	" expires INTEGER NOT NULL,"
+	" retires INTEGER NOT NULL,"
+	" PRIMARY KEY (group_id, epoch)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE members ("
+	" group_id INTEGER NOT NULL,"
+	" member_id INTEGER NOT NULL CHECK (member_id BETWEEN 1 AND 0xffff),"
+	" sender_id INTEGER NOT NULL CHECK (sender_id BETWEEN 0 AND 0xffffff),"
+	" identity_type INTEGER NOT NULL CHECK (identity_type BETWEEN 0 AND 255),"
+	" identity BLOB NOT NULL,"
+	" class INTEGER NOT NULL CHECK (class BETWEEN 0 AND 255),"
+	" PRIMARY KEY (group_id, member_id),"
+	" UNIQUE (group_id, identity_type, identity)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE evictions ("
+	" group_id INTEGER NOT NULL,"
+	" identity_type INTEGER NOT NULL CHECK (identity_type BETWEEN 0 AND 255),"
+	" identity BLOB NOT NULL,"
+	" why TEXT NOT NULL,"
+	" since INTEGER NOT NULL,"
+	" PRIMARY KEY (group_id, identity_type, identity)"
+	") STRICT, WITHOUT ROWID;";
+
+typedef struct private_groupvpn_store_t private_groupvpn_store_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_store_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_store_t public;
+
+	/**
+	 * Paths of database and key
+	 */
+	char *file;
+	char *key_file;
+
+	/**
+	 * Database, NULL if it is not open
+	 */
+	sqlite3 *db;
+
+	/**
+	 * File of the database, locked; -1 if it is not open. Closing it drops
+	 * SQLite's locks, so it is open for longer than the database
+	 */
+	int fd;
+
+	/**
+	 * What the keys of the secrets are derived from
+	 */
+	uint8_t prk[GV_SECRET_LEN];
+
+	/**
+	 * The first error in the change that goes on, SQLITE_OK if none
+	 */
+	int error;
+
+	/**
+	 * The last change was not stored
+	 */
+	bool failing;
+};
+
+/**
+ * Log why the store is not used, and what to do
+ */
+static bool refuse(private_groupvpn_store_t *this, char *fmt, ...)
+{
+	char why[BUF_LEN];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	DBG1(DBG_CFG, "groupvpn: store '%s' is not used and left as it is: %s",
+		 this->file, why);
+	return FALSE;
+}
+
+/**
+ * The name of a file that belongs to another one
+ */
+static char *path_of(char *file, char *suffix, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s%s", file, suffix);
+	return path;
+}
+
+/* --- times --- */
+
+/**
+ * The wall clock, in milliseconds
+ */
+static uint64_t wall_clock()
+{
+	timespec_t ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/**
+ * A deadline in time of the wall clock
+ */
+static sqlite3_int64 to_wall(uint64_t deadline)
+{
+	uint64_t now = groupvpn_now();
+
+	if (deadline == GROUPVPN_NEVER)
+	{
+		return INT64_MAX;
+	}
+	return wall_clock() + (deadline > now ? deadline - now : 0);
+}
+
+/**
+ * A time of the wall clock as a deadline that is at most limit away
+ */
+static uint64_t from_wall(sqlite3_int64 time, uint64_t limit)
+{
+	sqlite3_int64 wall = wall_clock();
+
+	if (time == INT64_MAX)
+	{
+		return GROUPVPN_NEVER;
+	}
+	return groupvpn_now() + (time > wall ? min(time - wall, limit) : 0);
+}
+
+/**
+ * A time of the wall clock that has passed, groupvpn_now() based. That may be
+ * from before this host was booted, the difference to now is right nevertheless
+ */
+static uint64_t past_from_wall(sqlite3_int64 time)
+{
+	sqlite3_int64 wall = wall_clock();
+
+	return groupvpn_now() - (time < wall ? wall - time : 0);
+}
+
+/* --- secrets --- */
+
+/**
+ * Derive the key that the secret in a row of numbers is wrapped under
+ */
+static bool derive_key(private_groupvpn_store_t *this, char *table,
+					   const int64_t *numbers, u_int count,
+					   uint8_t key[KEY_LEN])
+{
+	uint8_t info[TABLE_MAX + NUMBERS_MAX * 8], *pos = info;
+	u_int i;
+
+	memset(info, 0, TABLE_MAX);
+	memcpy(info, table, strlen(table));
+	pos += TABLE_MAX;
+	for (i = 0; i < count; i++)
+	{
+		htoun64(pos, numbers[i]);
+		pos += 8;
+	}
+	return gv_hkdf_expand(this->prk, info, pos - info, key, KEY_LEN);
+}
+
+/**
+ * Bind a secret to the first parameter of a statement and the numbers of its
+ * row to those that follow
+ */
+static bool bind_secret(private_groupvpn_store_t *this, sqlite3_stmt *stmt,
+						char *table, const int64_t *numbers, u_int count,
+						chunk_t secret)
+{
+	uint8_t key[KEY_LEN], wrapped[GV_WRAPPED_LEN(EPOCH_SECRET_LEN)];
+	size_t len = sizeof(wrapped);
+	bool ok;
+	u_int i;
+
+	ok = derive_key(this, table, numbers, count, key) &&
+		 gv_key_wrap(key, sizeof(key), secret.ptr, secret.len, wrapped, &len);
+	gv_wipe(key, sizeof(key));
+	sqlite3_bind_blob(stmt, 1, wrapped, len, SQLITE_TRANSIENT);
+	for (i = 0; i < count; i++)
+	{
+		sqlite3_bind_int64(stmt, 2 + i, numbers[i]);
+	}
+	return ok;
+}
+
+/**
+ * Get a secret from the first column of a row and the numbers from those that
+ * follow; FALSE if they do not belong together
+ */
+static bool get_secret(private_groupvpn_store_t *this, sqlite3_stmt *stmt,
+					   char *table, int64_t *numbers, u_int count,
+					   chunk_t secret)
+{
+	uint8_t key[KEY_LEN];
+	size_t len = secret.len;
+	bool ok;
+	u_int i;
+
+	for (i = 0; i < count; i++)
+	{
+		numbers[i] = sqlite3_column_int64(stmt, 1 + i);
+	}
+	if (sqlite3_column_bytes(stmt, 0) != GV_WRAPPED_LEN(secret.len))
+	{
+		return FALSE;
+	}
+	ok = derive_key(this, table, numbers, count, key) &&
+		 gv_key_unwrap(key, sizeof(key), sqlite3_column_blob(stmt, 0),
+					   sqlite3_column_bytes(stmt, 0), secret.ptr, &len) &&
+		 len == secret.len;
+	gv_wipe(key, sizeof(key));
+	return ok;
+}
+
+/* --- files --- */
+
+/**
+ * Whether a file, or the directory it is in, is ours and nobody else can get at
+ * what must not be theirs
+ *
+ * @param type			S_IFREG or S_IFDIR
+ * @param forbidden		permissions that it must not have
+ */
+static bool check_file(private_groupvpn_store_t *this, char *path,
+					   struct stat *st, mode_t type, mode_t forbidden)
+{
+	if ((st->st_mode & S_IFMT) != type)
+	{
+		return refuse(this, "'%s' is no %s", path,
+					  type == S_IFDIR ? "directory" : "regular file");
+	}
+	if (st->st_uid != geteuid())
+	{
+		return refuse(this, "'%s' belongs to user %u, not to charon's (%u); if "
+					  "nobody has meddled with it, chown it", path,
+					  st->st_uid, geteuid());
+	}
+	if (st->st_mode & forbidden)
+	{
+		return refuse(this, "'%s' has mode %04o and must be closed to others; "
+					  "if nobody has meddled with it, chmod it to %s", path,
+					  st->st_mode & 07777, type == S_IFDIR ? "0700" : "0600");
+	}
+	return TRUE;
+}
+
+/**
+ * Check the directory of a file, and make it if it does not exist
+ */
+static bool check_directory(private_groupvpn_store_t *this, char *file)
+{
+	char *dir = path_dirname(file);
+	struct stat st;
+	bool ok;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+	{
+		ok = refuse(this, "directory '%s' can not be made: %s", dir,
+					strerror(errno));
+	}
+	else if (stat(dir, &st) != 0)
+	{
+		ok = refuse(this, "directory '%s' can not be read: %s", dir,
+					strerror(errno));
+	}
+	else
+	{	/* who can write it can put other files in place */
+		ok = check_file(this, dir, &st, S_IFDIR, S_IWGRP | S_IWOTH);
+	}
+	free(dir);
+	return ok;
+}
+
+/**
+ * Make a new file under a provisional name
+ *
+ * @return				descriptor, -1 on error, which is logged
+ */
+static int create_file(private_groupvpn_store_t *this, char *file,
+					   char path[PATH_MAX])
+{
+	int fd;
+
+	unlink(path_of(file, ".new", path));
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+	{
+		refuse(this, "'%s' can not be created: %s", path, strerror(errno));
+	}
+	return fd;
+}
+
+/**
+ * Give a new file that is complete its name, which nothing may have yet
+ */
+static bool publish_file(private_groupvpn_store_t *this, char *file,
+						 char path[PATH_MAX])
+{
+	char *dir = path_dirname(file);
+	int fd = -1;
+	bool ok;
+
+	ok = link(path, file) == 0 &&
+		 (fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0 &&
+		 fsync(fd) == 0;
+	if (!ok)
+	{
+		refuse(this, "'%s' can not be created: %s", file, strerror(errno));
+	}
+	unlink(path);
+	if (fd >= 0)
+	{
+		close(fd);
+	}
+	free(dir);
+	return ok;
+}
+
+/**
+ * Create the key file
+ */
+static bool create_key(private_groupvpn_store_t *this)
+{
+	char path[PATH_MAX];
+	uint8_t key[KEY_LEN];
+	bool ok;
+	int fd;
+
+	fd = create_file(this, this->key_file, path);
+	if (fd < 0)
+	{
+		return FALSE;
+	}
+	ok = gv_random(key, sizeof(key)) &&
+		 write(fd, key, sizeof(key)) == sizeof(key) && fsync(fd) == 0;
+	gv_wipe(key, sizeof(key));
+	close(fd);
+	if (!ok)
+	{
+		unlink(path);
+		return refuse(this, "'%s' can not be written: %s", path,
+					  strerror(errno));
+	}
+	if (!publish_file(this, this->key_file, path))
+	{
+		return FALSE;
+	}
+	DBG1(DBG_CFG, "groupvpn: created '%s', keep a copy of it", this->key_file);
+	return TRUE;
+}
+
+/**
+ * Check and read the key file, and create it if there is no store either
+ */
+static bool read_key(private_groupvpn_store_t *this, bool exists,
+					 uint8_t key[KEY_LEN])
+{
+	uint8_t buf[KEY_LEN + 1];
+	struct stat st;
+	int fd, len;
+
+	if (access(this->key_file, F_OK) != 0 && errno == ENOENT)
+	{
+		if (exists)
+		{
+			return refuse(this, "its key '%s' is missing; bring it back from a "
+						  "copy, nothing can replace it", this->key_file);
+		}
+		if (!create_key(this))
+		{
+			return FALSE;
+		}
+	}
+	fd = open(this->key_file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+	{
+		return refuse(this, "its key '%s' can not be opened: %s",
+					  this->key_file, strerror(errno));
+	}
+	if (fstat(fd, &st) != 0 ||
+		!check_file(this, this->key_file, &st, S_IFREG, 077))
+	{
+		close(fd);
+		return FALSE;
+	}
+	len = read(fd, buf, sizeof(buf));
+	close(fd);
+	if (len == KEY_LEN)
+	{
+		memcpy(key, buf, KEY_LEN);
+	}
+	gv_wipe(buf, sizeof(buf));
+	return len == KEY_LEN ||
+		   refuse(this, "its key '%s' is damaged: it has not %d octets; bring "
+				  "it back from a copy", this->key_file, KEY_LEN);
+}
+
+/**
+ * Open, check and lock the file of the database before SQLite reads it
+ */
+static bool check_database(private_groupvpn_store_t *this)
+{
+	uint8_t header[HEADER_LEN];
+	struct stat st;
+	uint32_t version;
+
+	this->fd = open(this->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (this->fd < 0)
+	{
+		return refuse(this, "it can not be opened: %s", strerror(errno));
+	}
+	if (fstat(this->fd, &st) != 0 ||
+		!check_file(this, this->file, &st, S_IFREG, 077))
+	{
+		return FALSE;
+	}
+	if (flock(this->fd, LOCK_EX | LOCK_NB) != 0)
+	{
+		return refuse(this, "another process uses it");
+	}
+	if (read(this->fd, header, sizeof(header)) != sizeof(header) ||
+		memcmp(header, HEADER_MAGIC, sizeof(HEADER_MAGIC)) != 0 ||
+		untoh32(header + HEADER_APPLICATION) != APPLICATION_ID)
+	{
+		return refuse(this, "it is not a database of this plugin, or is "
+					  "damaged; move it away, and bring back the right one "
+					  "from a backup or have a new one made");
+	}
+	version = untoh32(header + HEADER_VERSION);
+	return version == SCHEMA_VERSION ||
+		   refuse(this, "it is of version %u, and this plugin knows version "
+				  "%u; install the plugin that goes with it", version,
+				  SCHEMA_VERSION);
+}
+
+/* --- opening --- */
+
+/**
+ * Prepare a statement, NULL on error
+ */
+static sqlite3_stmt *prepare(private_groupvpn_store_t *this, char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (sqlite3_prepare_v2(this->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+	{
+		DBG2(DBG_CFG, "groupvpn: '%s': %s", sql, sqlite3_errmsg(this->db));
+	}
+	return stmt;
+}
+
+/**
+ * Execute statements without parameters and results
+ */
+static bool execute(private_groupvpn_store_t *this, const char *sql)
+{
+	return sqlite3_exec(this->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/**
+ * Open the database in a file
+ */
+static bool open_file(private_groupvpn_store_t *this, char *path)
+{
+	return sqlite3_open_v2(path, &this->db,
+						   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+						   NULL) == SQLITE_OK &&
+		   sqlite3_busy_timeout(this->db, BUSY_TIME) == SQLITE_OK &&
+		   sqlite3_db_config(this->db, SQLITE_DBCONFIG_DEFENSIVE, 1,
+							 NULL) == SQLITE_OK;
+}
+
+/**
+ * Close the database
+ */
+static void close_all(private_groupvpn_store_t *this)
+{
+	sqlite3_close(this->db);
+	this->db = NULL;
+	if (this->fd >= 0)
+	{
+		close(this->fd);
+	}
+	this->fd = -1;
+	gv_wipe(this->prk, sizeof(this->prk));
+}
+
+/**
+ * Derive all that comes from key and ID of the store
+ */
+static bool derive(private_groupvpn_store_t *this, uint8_t key[KEY_LEN],
+				   const void *id, uint8_t check[KEY_CHECK_LEN])
+{
+	static const char label[] = "groupvpn store 1";
+	uint8_t salt[sizeof(label) - 1 + STORE_ID_LEN];
+
+	memcpy(salt, label, sizeof(label) - 1);
+	memcpy(salt + sizeof(label) - 1, id, STORE_ID_LEN);
+	return gv_hkdf_extract(salt, sizeof(salt), key, KEY_LEN, this->prk) &&
+		   gv_hkdf_expand(this->prk, "check", 5, check, KEY_CHECK_LEN);
+}
+
+/**
+ * Fill a new database
+ */
+static bool fill_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
+{
+	uint8_t id[STORE_ID_LEN], check[KEY_CHECK_LEN];
+	char pragmas[128];
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA journal_mode = MEMORY;"
+			 "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN",
+			 APPLICATION_ID, SCHEMA_VERSION);
+	if (!gv_random(id, sizeof(id)) || !derive(this, key, id, check) ||
+		!execute(this, pragmas) || !execute(this, schema))
+	{
+		return FALSE;
+	}
+	stmt = prepare(this, "INSERT INTO store VALUES (?, ?)");
+	sqlite3_bind_blob(stmt, 1, id, sizeof(id), SQLITE_STATIC);
+	sqlite3_bind_blob(stmt, 2, check, sizeof(check), SQLITE_STATIC);
+	ok = sqlite3_step(stmt) == SQLITE_DONE;
+	sqlite3_finalize(stmt);
+	return ok && execute(this, "COMMIT; PRAGMA journal_mode = WAL");
+}
+
+/**
+ * Create the database
+ */
+static bool create_database(private_groupvpn_store_t *this,
+							uint8_t key[KEY_LEN])
+{
+	char path[PATH_MAX], log[PATH_MAX];
+	bool ok;
+	int fd;
+
+	/* SQLite would take it for the new one's */
+	if (access(path_of(this->file, "-wal", log), F_OK) == 0)
+	{
+		return refuse(this, "it is missing, but its log '%s' is there; bring "
+					  "it back, or move the log away, too", log);
+	}
+	fd = create_file(this, this->file, path);
+	if (fd < 0)
+	{
+		return FALSE;
+	}
+	close(fd);
+	ok = open_file(this, path) && fill_database(this, key);
+	if (!ok)
+	{
+		refuse(this, "'%s' can not be created: %s", path,
+			   sqlite3_errmsg(this->db));
+	}
+	sqlite3_close(this->db);
+	this->db = NULL;
+	if (!ok)
+	{
+		unlink(path);
+		return FALSE;
+	}
+	if (!publish_file(this, this->file, path))
+	{
+		return FALSE;
+	}
+	DBG1(DBG_CFG, "groupvpn: created store '%s'", this->file);
+	return TRUE;
+}
+
+/**
+ * Have SQLite check the database
+ */
+static bool check_integrity(private_groupvpn_store_t *this)
+{
+	sqlite3_stmt *stmt;
+	const char *text;
+	bool ok = FALSE;
+
+	stmt = prepare(this, "PRAGMA quick_check(1)");
+	text = sqlite3_step(stmt) == SQLITE_ROW
+		   ? (const char*)sqlite3_column_text(stmt, 0) : NULL;
+	if (text)
+	{
+		ok = streq(text, "ok");
+	}
+	if (!ok)
+	{
+		refuse(this, "it is damaged (%s); move it away with its -wal and -shm "
+			   "files and bring it back from a backup",
+			   text ?: sqlite3_errmsg(this->db));
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+/**
+ * Derive the keys, and see whether the key is that of this store
+ */
+static bool check_key(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
+{
+	uint8_t check[KEY_CHECK_LEN];
+	sqlite3_stmt *stmt;
+	bool ok;
+
+	stmt = prepare(this, "SELECT id, key_check FROM store");
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+	{
+		refuse(this, "it is damaged (%s); bring it back from a backup",
+			   sqlite3_errmsg(this->db));
+		sqlite3_finalize(stmt);
+		return FALSE;
+	}
+	ok = sqlite3_column_bytes(stmt, 0) == STORE_ID_LEN &&
+		 sqlite3_column_bytes(stmt, 1) == sizeof(check) &&
+		 derive(this, key, sqlite3_column_blob(stmt, 0), check) &&
+		 gv_equal(check, sqlite3_column_blob(stmt, 1), sizeof(check));
+	if (!ok)
+	{
+		refuse(this, "'%s' is the key of another store; bring back the key "
+			   "that this one was made with", this->key_file);
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+/**
+ * Open the database, which exists
+ */
+static bool open_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
+{
+	if (!check_database(this))
+	{
+		return FALSE;
+	}
+	/* closing must not write to what is refused */
+	if (!open_file(this, this->file) ||
+		sqlite3_db_config(this->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1,
+						  NULL) != SQLITE_OK)
+	{
+		return refuse(this, "it can not be opened: %s",
+					  sqlite3_errmsg(this->db));
+	}
+	if (sqlite3_db_readonly(this->db, "main"))
+	{
+		return refuse(this, "it can not be written, is the file system mounted "
+					  "read-only?");
+	}
+	if (!check_integrity(this) || !check_key(this, key))
+	{
+		return FALSE;
+	}
+	if (sqlite3_db_config(this->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
+						  NULL) != SQLITE_OK ||
+		!execute(this, "PRAGMA secure_delete = ON"))
+	{
+		return refuse(this, "it can not be set up: %s",
+					  sqlite3_errmsg(this->db));
+	}
+	return TRUE;
+}
+
+/**
+ * Remove the epochs that have ended
+ */
+static void remove_expired(private_groupvpn_store_t *this)
+{
+	sqlite3_stmt *stmt;
+
+	stmt = prepare(this, "DELETE FROM epochs WHERE min(expires, retires) <= ?");
+	sqlite3_bind_int64(stmt, 1, wall_clock());
+	sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+}
+
+/**
+ * Close a database that is refused, and remove the empty log that SQLite has
+ * made for it, while nobody else can use it
+ */
+static void close_refused(private_groupvpn_store_t *this)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!this->db)
+	{
+		return;
+	}
+	sqlite3_close(this->db);
+	this->db = NULL;
+	if (stat(path_of(this->file, "-wal", path), &st) == 0 && st.st_size == 0)
+	{
+		unlink(path);
+		unlink(path_of(this->file, "-shm", path));
+	}
+}
+
+METHOD(groupvpn_store_t, open_, bool,
+	private_groupvpn_store_t *this)
+{
+	uint8_t key[KEY_LEN];
+	struct stat st;
+	bool exists, ok;
+
+	if (this->db)
+	{
+		return TRUE;
+	}
+	if (!check_directory(this, this->file) ||
+		!check_directory(this, this->key_file))
+	{
+		return FALSE;
+	}
+	exists = lstat(this->file, &st) == 0;
+	ok = read_key(this, exists, key) &&
+		 (exists || create_database(this, key)) &&
+		 open_database(this, key);
+	gv_wipe(key, sizeof(key));
+	if (!ok)
+	{
+		close_refused(this);
+		close_all(this);
+		return FALSE;
+	}
+	remove_expired(this);
+	return TRUE;
+}
+
+/* --- reading --- */
+
+/**
+ * Log that a group can not be read
+ */
+static status_t fail_load(private_groupvpn_store_t *this, uint32_t id,
+						  const char *why)
+{
+	DBG1(DBG_CFG, "groupvpn: store '%s': group-ID %u can not be read: %s; "
+		 "bring the store back from a backup", this->file, id, why);
+	return FAILED;
+}
+
+/**
+ * Read the state of a group
+ */
+static status_t load_group(private_groupvpn_store_t *this, uint32_t id,
+						   groupvpn_store_group_t *group)
+{
+	status_t status = SUCCESS;
+	sqlite3_stmt *stmt;
+	int64_t numbers[5];
+
+	stmt = prepare(this, "SELECT route_secret, id, route_epoch, first_epoch, "
+				   "sender_id, roll, name FROM groups WHERE id = ?");
+	sqlite3_bind_int64(stmt, 1, id);
+	switch (sqlite3_step(stmt))
+	{
+		case SQLITE_ROW:
+			if (!get_secret(this, stmt, "groups", numbers, countof(numbers),
+							chunk_from_thing(group->route_secret)))
+			{
+				status = fail_load(this, id, "its state is damaged");
+				break;
+			}
+			group->id = numbers[0];
+			group->route_epoch = numbers[1];
+			group->first_epoch = numbers[2];
+			group->sender_id = numbers[3];
+			group->roll = from_wall(numbers[4], INT64_MAX);
+			snprintf(group->name, sizeof(group->name), "%s",
+					 sqlite3_column_text(stmt, 6));
+			break;
+		case SQLITE_DONE:
+			status = NOT_FOUND;
+			break;
+		default:
+			status = fail_load(this, id, sqlite3_errmsg(this->db));
+			break;
+	}
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+/**
+ * Read the epochs of a group
+ */
+static status_t load_epochs(private_groupvpn_store_t *this, uint32_t id,
+							groupvpn_sa_table_t *sas)
+{
+	uint8_t secret[EPOCH_SECRET_LEN];
+	status_t status = SUCCESS;
+	struct gv_epoch_sa epoch;
+	sqlite3_stmt *stmt;
+	groupvpn_sa_t *sa;
+	int64_t numbers[10];
+	int row;
+
+	stmt = prepare(this, "SELECT secret, group_id, epoch, tag, lifetime, encr, "
+				   "key_bits, integ, esn, expires, retires FROM epochs "
+				   "WHERE group_id = ? AND min(expires, retires) > ? "
+				   "ORDER BY epoch");
+	sqlite3_bind_int64(stmt, 1, id);
+	sqlite3_bind_int64(stmt, 2, wall_clock());
+	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
+	{
+		if (!get_secret(this, stmt, "epochs", numbers, countof(numbers),
+						chunk_from_thing(secret)))
+		{
+			status = fail_load(this, id, "its keys are damaged");
+			break;
+		}
+		epoch = (struct gv_epoch_sa){
+			.epoch = numbers[1],
+			.tag = numbers[2],
+			.lifetime = numbers[3],
+			.esp = {
+				.encr = numbers[4],
+				.key_bits = numbers[5],
+				.integ = numbers[6],
+				.esn = numbers[7],
+			},
+		};
+		memcpy(epoch.gsk, secret, GV_SECRET_LEN);
+		memcpy(epoch.esp_key, secret + GV_SECRET_LEN, GV_ESP_KEY_MAX);
+		sa = sas->add(sas, &epoch, groupvpn_now());
+		gv_wipe(&epoch, sizeof(epoch));
+		sa->expires = from_wall(numbers[8], sa->sa.lifetime * 1000ULL);
+		sa->retires = from_wall(numbers[9], sa->sa.lifetime * 1000ULL);
+	}
+	if (status == SUCCESS && row != SQLITE_DONE)
+	{
+		status = fail_load(this, id, sqlite3_errmsg(this->db));
+	}
+	gv_wipe(secret, sizeof(secret));
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+/**
+ * The identity in two columns of a row, type and encoding
+ */
+static identification_t *get_identity(sqlite3_stmt *stmt, int column)
+{
+	return identification_create_from_encoding(
+					sqlite3_column_int(stmt, column),
+					chunk_create((u_char*)sqlite3_column_blob(stmt, column + 1),
+								 sqlite3_column_bytes(stmt, column + 1)));
+}
+
+/**
+ * Read the members of a group
+ */
+static status_t load_members(private_groupvpn_store_t *this, uint32_t id,
+							 groupvpn_registrations_t *registrations)
+{
+	identification_t *identity;
+	sqlite3_stmt *stmt;
+	int row;
+
+	stmt = prepare(this, "SELECT member_id, sender_id, identity_type, "
+				   "identity, class FROM members WHERE group_id = ?");
+	sqlite3_bind_int64(stmt, 1, id);
+	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
+	{
+		identity = get_identity(stmt, 2);
+		registrations->restore(registrations, identity,
+							   sqlite3_column_int(stmt, 0),
+							   sqlite3_column_int(stmt, 1),
+							   sqlite3_column_int(stmt, 4));
+		identity->destroy(identity);
+	}
+	sqlite3_finalize(stmt);
+	return row == SQLITE_DONE ? SUCCESS
+							  : fail_load(this, id, sqlite3_errmsg(this->db));
+}
+
+/**
+ * Read who was evicted from a group
+ */
+static status_t load_evictions(private_groupvpn_store_t *this, uint32_t id,
+							   groupvpn_evictions_t *evictions)
+{
+	identification_t *identity;
+	sqlite3_stmt *stmt;
+	int row;
+
+	stmt = prepare(this, "SELECT identity_type, identity, why, since "
+				   "FROM evictions WHERE group_id = ? ORDER BY since");
+	sqlite3_bind_int64(stmt, 1, id);
+	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
+	{
+		identity = get_identity(stmt, 0);
+		if (evictions->add(evictions, identity,
+						   (char*)sqlite3_column_text(stmt, 2)))
+		{
+			evictions->find(evictions, identity)->since =
+						past_from_wall(sqlite3_column_int64(stmt, 3));
+		}
+		identity->destroy(identity);
+	}
+	sqlite3_finalize(stmt);
+	return row == SQLITE_DONE ? SUCCESS
+							  : fail_load(this, id, sqlite3_errmsg(this->db));
+}
+
+METHOD(groupvpn_store_t, load, status_t,
+	private_groupvpn_store_t *this, uint32_t id, groupvpn_store_group_t *group,
+	groupvpn_sa_table_t *sas, groupvpn_registrations_t *registrations,
+	groupvpn_evictions_t *evictions)
+{
+	status_t status;
+
+	status = load_group(this, id, group);
+	if (status == SUCCESS)
+	{
+		status = load_epochs(this, id, sas);
+	}
+	if (status == SUCCESS)
+	{
+		registrations->skip(registrations, group->sender_id);
+		status = load_members(this, id, registrations);
+	}
+	if (status == SUCCESS)
+	{
+		status = load_evictions(this, id, evictions);
+	}
+	return status;
+}
+
+METHOD(groupvpn_store_t, has_tag, bool,
+	private_groupvpn_store_t *this, uint8_t tag)
+{
+	sqlite3_stmt *stmt;
+	bool found;
+
+	stmt = prepare(this, "SELECT 1 FROM epochs WHERE tag = ? AND "
+				   "min(expires, retires) > ?");
+	sqlite3_bind_int(stmt, 1, tag);
+	sqlite3_bind_int64(stmt, 2, wall_clock());
+	found = sqlite3_step(stmt) == SQLITE_ROW;
+	sqlite3_finalize(stmt);
+	return found;
+}
+
+/* --- writing --- */
+
+/**
+ * Note the error of a step of the change that goes on
+ */
+static void note_error(private_groupvpn_store_t *this, int error)
+{
+	if (this->error == SQLITE_OK)
+	{
+		this->error = error;
+	}
+}
+
+/**
+ * Prepare a statement of the change that goes on
+ */
+static sqlite3_stmt *prepare_write(private_groupvpn_store_t *this, char *sql)
+{
+	sqlite3_stmt *stmt = prepare(this, sql);
+
+	if (!stmt)
+	{
+		note_error(this, sqlite3_errcode(this->db));
+	}
+	return stmt;
+}
+
+/**
+ * Execute a prepared statement of the change that goes on
+ */
+static void write_row(private_groupvpn_store_t *this, sqlite3_stmt *stmt)
+{
+	if (this->error == SQLITE_OK && sqlite3_step(stmt) != SQLITE_DONE)
+	{
+		note_error(this, sqlite3_errcode(this->db));
+	}
+	sqlite3_finalize(stmt);
+}
+
+/**
+ * Bind an identity to two parameters of a statement, type and encoding
+ */
+static void bind_identity(sqlite3_stmt *stmt, int parameter,
+						  identification_t *identity)
+{
+	chunk_t encoding = identity->get_encoding(identity);
+
+	sqlite3_bind_int(stmt, parameter, identity->get_type(identity));
+	/* an identity without octets is not NULL */
+	sqlite3_bind_blob(stmt, parameter + 1, encoding.ptr ?: (void*)"",
+					  encoding.len, SQLITE_STATIC);
+}
+
+METHOD(groupvpn_store_t, begin, void,
+	private_groupvpn_store_t *this, bool durable)
+{
+	this->error = SQLITE_OK;
+	if (!execute(this, durable ? "PRAGMA synchronous = FULL"
+							   : "PRAGMA synchronous = NORMAL") ||
+		!execute(this, "BEGIN IMMEDIATE"))
+	{
+		note_error(this, sqlite3_errcode(this->db));
+	}
+}
+
+METHOD(groupvpn_store_t, save_group, void,
+	private_groupvpn_store_t *this, const groupvpn_store_group_t *group)
+{
+	chunk_t secret = chunk_create((u_char*)group->route_secret, GV_SECRET_LEN);
+	const int64_t numbers[] = {
+		group->id, group->route_epoch, group->first_epoch, group->sender_id,
+		to_wall(group->roll),
+	};
+	sqlite3_stmt *stmt;
+
+	stmt = prepare_write(this, "INSERT OR REPLACE INTO groups "
+						 "(route_secret, id, route_epoch, first_epoch, "
+						 "sender_id, roll, name) VALUES (?, ?, ?, ?, ?, ?, ?)");
+	if (!bind_secret(this, stmt, "groups", numbers, countof(numbers), secret))
+	{
+		note_error(this, SQLITE_ERROR);
+	}
+	sqlite3_bind_text(stmt, 7, group->name, -1, SQLITE_STATIC);
+	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, save_epoch, void,
+	private_groupvpn_store_t *this, uint32_t id, groupvpn_sa_t *sa,
+	uint64_t retires)
+{
+	uint8_t secret[EPOCH_SECRET_LEN];
+	const int64_t numbers[] = {
+		id, sa->sa.epoch, sa->sa.tag, sa->sa.lifetime, sa->sa.esp.encr,
+		sa->sa.esp.key_bits, sa->sa.esp.integ, sa->sa.esp.esn,
+		to_wall(sa->expires), to_wall(retires),
+	};
+	sqlite3_stmt *stmt;
+
+	memcpy(secret, sa->sa.gsk, GV_SECRET_LEN);
+	memcpy(secret + GV_SECRET_LEN, sa->sa.esp_key, GV_ESP_KEY_MAX);
+	stmt = prepare_write(this, "INSERT OR REPLACE INTO epochs "
+						 "(secret, group_id, epoch, tag, lifetime, encr, "
+						 "key_bits, integ, esn, expires, retires) "
+						 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+	if (!bind_secret(this, stmt, "epochs", numbers, countof(numbers),
+					 chunk_from_thing(secret)))
+	{
+		note_error(this, SQLITE_ERROR);
+	}
+	gv_wipe(secret, sizeof(secret));
+	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, remove_epoch, void,
+	private_groupvpn_store_t *this, uint32_t id, uint32_t epoch)
+{
+	sqlite3_stmt *stmt;
+
+	stmt = prepare_write(this, "DELETE FROM epochs WHERE group_id = ? AND "
+						 "epoch = ?");
+	sqlite3_bind_int64(stmt, 1, id);
+	sqlite3_bind_int64(stmt, 2, epoch);
+	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, save_member, void,
+	private_groupvpn_store_t *this, uint32_t id,
+	groupvpn_registration_t *registration)
+{
+	sqlite3_stmt *stmt;
+
+	stmt = prepare_write(this, "INSERT INTO members "
+						 "(group_id, member_id, sender_id, identity_type, "
+						 "identity, class) VALUES (?, ?, ?, ?, ?, ?) "
+						 "ON CONFLICT (group_id, member_id) DO UPDATE SET "
+						 "sender_id = excluded.sender_id, "
+						 "class = excluded.class");
+	sqlite3_bind_int64(stmt, 1, id);
+	sqlite3_bind_int(stmt, 2, registration->member_id);
+	sqlite3_bind_int64(stmt, 3, registration->sender_id);
+	bind_identity(stmt, 4, registration->identity);
+	sqlite3_bind_int(stmt, 6, registration->class);
+	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, save_eviction, void,
+	private_groupvpn_store_t *this, uint32_t id, identification_t *identity,
+	groupvpn_eviction_t *eviction)
+{
+	sqlite3_stmt *stmt;
+
+	stmt = prepare_write(this, "DELETE FROM evictions WHERE group_id = ? AND "
+						 "identity_type = ? AND identity = ?");
+	sqlite3_bind_int64(stmt, 1, id);
+	bind_identity(stmt, 2, identity);
+	write_row(this, stmt);
+	if (!eviction)
+	{
+		return;
+	}
+	stmt = prepare_write(this, "INSERT INTO evictions "
+						 "(group_id, identity_type, identity, why, since) "
+						 "VALUES (?, ?, ?, ?, ?)");
+	sqlite3_bind_int64(stmt, 1, id);
+	bind_identity(stmt, 2, identity);
+	sqlite3_bind_text(stmt, 4, eviction->why, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 5, wall_clock() -
+					   (groupvpn_now() - eviction->since));
+	write_row(this, stmt);
+}
+
+/**
+ * Whether the database still is the file of its name
+ */
+static bool is_in_place(private_groupvpn_store_t *this)
+{
+	struct stat name, file;
+
+	return stat(this->file, &name) == 0 && fstat(this->fd, &file) == 0 &&
+		   name.st_dev == file.st_dev && name.st_ino == file.st_ino;
+}
+
+METHOD(groupvpn_store_t, commit, bool,
+	private_groupvpn_store_t *this)
+{
+	char *why = NULL;
+
+	if (!is_in_place(this))
+	{
+		why = "it was removed or replaced; restart charon";
+		note_error(this, SQLITE_IOERR);
+	}
+	if (this->error == SQLITE_OK && !execute(this, "COMMIT"))
+	{
+		note_error(this, sqlite3_errcode(this->db));
+	}
+	if (this->error == SQLITE_OK)
+	{
+		if (this->failing)
+		{
+			DBG1(DBG_CFG, "groupvpn: store '%s' can be written again",
+				 this->file);
+		}
+		this->failing = FALSE;
+		return TRUE;
+	}
+	if (!this->failing)
+	{
+		DBG1(DBG_CFG, "groupvpn: store '%s' can not be written: %s; until it "
+			 "can be, nobody gets new keys or identifiers", this->file,
+			 why ?: sqlite3_errstr(this->error));
+	}
+	this->failing = TRUE;
+	execute(this, "ROLLBACK");
+	return FALSE;
+}
+
+METHOD(groupvpn_store_t, destroy, void,
+	private_groupvpn_store_t *this)
+{
+	close_all(this);
+	free(this->file);
+	free(this->key_file);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
+{
+	private_groupvpn_store_t *this;
+
+	INIT(this,
+		.public = {
+			.open = _open_,
+			.load = _load,
+			.has_tag = _has_tag,
+			.begin = _begin,
+			.save_group = _save_group,
+			.save_epoch = _save_epoch,
+			.remove_epoch = _remove_epoch,
+			.save_member = _save_member,
+			.save_eviction = _save_eviction,
+			.commit = _commit,
+			.destroy = _destroy,
+		},
+		.file = strdup(file),
+		.key_file = strdup(key_file),
+		.fd = -1,
+	);
+	return &this->public;
+}
+
+/**
+ * The store that keeps nothing knows no group
+ */
+static status_t load_nothing()
+{
+	return NOT_FOUND;
+}
+
+/*
+ * See header
+ */
+groupvpn_store_t *groupvpn_store_create_none()
+{
+	groupvpn_store_t *this;
+
+	INIT(this,
+		.open = (void*)return_true,
+		.load = (void*)load_nothing,
+		.has_tag = (void*)return_false,
+		.begin = (void*)nop,
+		.save_group = (void*)nop,
+		.save_epoch = (void*)nop,
+		.remove_epoch = (void*)nop,
+		.save_member = (void*)nop,
+		.save_eviction = (void*)nop,
+		.commit = (void*)return_true,
+		.destroy = (void*)free,
+	);
+	return this;
+}

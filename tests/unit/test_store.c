@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The GCKS's store, on real files: what is committed is there after a kill at
+ * any moment, and all or nothing of it; a store that somebody has moved, bent
+ * or damaged is refused and left as it is.
+ */
+#include "unit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "groupvpn_store.h"
+
+#define KILLS 60
+#define DAMAGES 400
+#define BENCH 2000
+
+static char dir[] = "/tmp/groupvpn-store-XXXXXX";
+static char file[64], key[64], spare[64];
+
+/* What was logged since it was last emptied. */
+static char logged[4096];
+
+static void log_to_buffer(debug_t group, level_t level, char *fmt, ...)
+{
+	size_t len = strlen(logged);
+	va_list args;
+
+	if (level > 1)
+		return;
+	va_start(args, fmt);
+	vsnprintf(logged + len, sizeof(logged) - len, fmt, args);
+	va_end(args);
+}
+
+/* All that a GCKS has of a group. */
+struct group {
+	groupvpn_store_group_t state;
+	groupvpn_sa_table_t *sas;
+	groupvpn_registrations_t *registrations;
+	groupvpn_evictions_t *evictions;
+};
+
+static struct group group_new(void)
+{
+	return (struct group){
+		.sas = groupvpn_sa_table_create(),
+		.registrations = groupvpn_registrations_create(),
+		.evictions = groupvpn_evictions_create(),
+	};
+}
+
+static void group_free(struct group *group)
+{
+	group->sas->destroy(group->sas);
+	group->registrations->destroy(group->registrations);
+	group->evictions->destroy(group->evictions);
+}
+
+static status_t load(groupvpn_store_t *store, uint32_t id, struct group *group)
+{
+	*group = group_new();
+	return store->load(store, id, &group->state, group->sas,
+			   group->registrations, group->evictions);
+}
+
+static groupvpn_store_t *open_store(void)
+{
+	groupvpn_store_t *store = groupvpn_store_create_sqlite(file, key);
+
+	logged[0] = '\0';
+	if (store->open(store))
+		return store;
+	store->destroy(store);
+	return NULL;
+}
+
+static groupvpn_store_group_t example_state(void)
+{
+	groupvpn_store_group_t state = {
+		.id = EX_GROUP,
+		.name = "blue",
+		.route_epoch = EX_ROUTE_EPOCH,
+		.first_epoch = 5,
+		.sender_id = 64,
+		.roll = groupvpn_now() + 2000000,
+	};
+
+	ramp(state.route_secret, EX_ROUTE_SECRET_FIRST);
+	return state;
+}
+
+static groupvpn_sa_t example_sa(uint32_t epoch)
+{
+	groupvpn_sa_t sa = {
+		.sa =
+			{
+				.epoch = epoch,
+				.tag = EX_TAG + epoch,
+				.lifetime = 3600,
+				.esp = {.encr = 20, .key_bits = 256},
+			},
+		.expires = groupvpn_now() + 3000000,
+		.retires = GROUPVPN_NEVER,
+	};
+
+	ramp(sa.sa.gsk, epoch);
+	return sa;
+}
+
+static groupvpn_registration_t example_member(uint16_t member_id,
+					      uint32_t sender_id)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "site%u.example.net", member_id);
+	return (groupvpn_registration_t){
+		.identity = identification_create_from_string(name),
+		.member_id = member_id,
+		.sender_id = sender_id,
+		.class = AUTH_CLASS_PUBKEY,
+	};
+}
+
+static void save_member(groupvpn_store_t *store, uint16_t member_id,
+			uint32_t sender_id)
+{
+	groupvpn_registration_t member = example_member(member_id, sender_id);
+
+	store->save_member(store, EX_GROUP, &member);
+	member.identity->destroy(member.identity);
+}
+
+/* Two epochs, two members and an eviction. */
+static void save_example(groupvpn_store_t *store)
+{
+	groupvpn_store_group_t state = example_state();
+	groupvpn_registration_t gone = example_member(3, 0);
+	groupvpn_sa_t old = example_sa(6), sa = example_sa(7);
+	groupvpn_eviction_t eviction = {
+		.identity = gone.identity,
+		.why = "lost",
+		.since = groupvpn_now() - 5000,
+	};
+
+	store->begin(store, true);
+	store->save_group(store, &state);
+	store->save_epoch(store, EX_GROUP, &old, groupvpn_now() + 25000);
+	store->save_epoch(store, EX_GROUP, &sa, sa.retires);
+	save_member(store, 1, 17);
+	save_member(store, 2, 70);
+	store->save_eviction(store, EX_GROUP, gone.identity, &eviction);
+	assert_true(store->commit(store));
+	gone.identity->destroy(gone.identity);
+}
+
+static void sql(const char *text)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", text, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+static size_t slurp(const char *path, uint8_t *buf, size_t size)
+{
+	FILE *in = fopen(path, "r");
+	size_t len;
+
+	assert_non_null(in);
+	len = fread(buf, 1, size, in);
+	fclose(in);
+	return len;
+}
+
+static void spit(const char *path, const uint8_t *buf, size_t len)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	assert_int_equal(fwrite(buf, 1, len, out), len);
+	fclose(out);
+	chmod(path, 0600);
+}
+
+static int fresh(void **state)
+{
+	struct dirent *entry;
+	char path[512];
+	DIR *all;
+
+	all = opendir(dir);
+	while (all && (entry = readdir(all))) {
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		unlink(path);
+	}
+	if (all)
+		closedir(all);
+	rmdir(dir);
+	return 0;
+}
+
+/* within a second */
+static void assert_near(uint64_t got, uint64_t want)
+{
+	assert_in_range(got, want - 1000, want + 1000);
+}
+
+static void everything_comes_back(void **state)
+{
+	groupvpn_store_group_t want = example_state();
+	groupvpn_store_t *store = open_store();
+	identification_t *identity;
+	groupvpn_registration_t *entry;
+	groupvpn_sa_t *sa, old = example_sa(6);
+	struct group group;
+	struct stat st;
+
+	assert_non_null(store);
+	assert_int_equal(load(store, EX_GROUP, &group), NOT_FOUND);
+	group_free(&group);
+	save_example(store);
+	store->destroy(store);
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(stat(key, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+
+	store = open_store();
+	assert_non_null(store);
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	assert_string_equal(group.state.name, "blue");
+	assert_int_equal(group.state.route_epoch, EX_ROUTE_EPOCH);
+	assert_memory_equal(group.state.route_secret, want.route_secret,
+			    GV_SECRET_LEN);
+	assert_int_equal(group.state.first_epoch, 5);
+	assert_int_equal(group.state.sender_id, 64);
+	assert_near(group.state.roll, want.roll);
+
+	sa = group.sas->find(group.sas, 6);
+	assert_non_null(sa);
+	assert_memory_equal(&sa->sa, &old.sa, sizeof(sa->sa));
+	assert_near(sa->expires, old.expires);
+	assert_near(sa->retires, groupvpn_now() + 25000);
+	sa = group.sas->newest(group.sas);
+	assert_int_equal(sa->sa.epoch, 7);
+	assert_true(sa->retires == GROUPVPN_NEVER);
+	assert_true(store->has_tag(store, EX_TAG + 7));
+	assert_false(store->has_tag(store, EX_TAG + 8));
+
+	entry = group.registrations->find(group.registrations, 2);
+	assert_non_null(entry);
+	assert_int_equal(entry->sender_id, 70);
+	assert_int_equal(entry->class, AUTH_CLASS_PUBKEY);
+	assert_int_equal(entry->ike_sa, 0);
+	identity = identification_create_from_string("site2.example.net");
+	assert_ptr_equal(
+		group.registrations->get(group.registrations, identity, 0),
+		entry);
+	identity->destroy(identity);
+	/* 17 and 64 are behind us, 70 is somebody's */
+	entry = group.registrations->find(group.registrations, 1);
+	for (uint32_t id = 65; id <= 75; id++) {
+		if (id == 70)
+			continue;
+		assert_true(group.registrations->allot(group.registrations,
+						       entry, 0));
+		assert_int_equal(entry->sender_id, id);
+	}
+
+	assert_int_equal(group.evictions->get_count(group.evictions), 1);
+	identity = identification_create_from_string("site3.example.net");
+	assert_non_null(group.evictions->find(group.evictions, identity));
+	assert_near(
+		groupvpn_now() -
+			group.evictions->find(group.evictions, identity)->since,
+		5000);
+	identity->destroy(identity);
+	group_free(&group);
+	store->destroy(store);
+}
+
+static void times_are_bounded_whatever_the_clock_did(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	groupvpn_sa_t sa = example_sa(7), *got;
+	struct group group;
+
+	/* as if the clock had been set back by a day since */
+	save_example(store);
+	store->begin(store, true);
+	sa.expires += 86400000;
+	store->save_epoch(store, EX_GROUP, &sa, sa.expires);
+	assert_true(store->commit(store));
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	got = group.sas->find(group.sas, 7);
+	assert_near(got->expires, groupvpn_now() + 3600000);
+	assert_near(got->retires, groupvpn_now() + 3600000);
+	group_free(&group);
+	/* and ahead, beyond the end of all epochs */
+	store->begin(store, true);
+	sa.expires = groupvpn_now();
+	store->save_epoch(store, EX_GROUP, &sa, GROUPVPN_NEVER);
+	sa = example_sa(6);
+	store->save_epoch(store, EX_GROUP, &sa, groupvpn_now());
+	assert_true(store->commit(store));
+	store->destroy(store);
+	store = open_store();
+	assert_false(store->has_tag(store, EX_TAG + 7));
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	assert_null(group.sas->newest(group.sas));
+	assert_non_null(group.registrations->find(group.registrations, 1));
+	group_free(&group);
+	store->destroy(store);
+}
+
+static void secrets_can_not_be_moved_nor_their_rows_changed(void **state)
+{
+	static const char *moves[] = {
+		"UPDATE epochs SET secret = (SELECT secret FROM epochs "
+		"WHERE epoch = 6)",
+		"UPDATE epochs SET epoch = epoch + 1 WHERE epoch = 7",
+		"UPDATE groups SET route_epoch = route_epoch + 1",
+		"UPDATE groups SET id = 101; UPDATE epochs SET group_id = 101",
+		"UPDATE groups SET route_secret = x'00'",
+		"UPDATE epochs SET secret = x''",
+		"UPDATE groups SET sender_id = 0",
+		"UPDATE groups SET first_epoch = first_epoch - 1",
+		"UPDATE epochs SET tag = tag + 1",
+		"UPDATE epochs SET expires = expires + 1",
+	};
+	uint8_t buf[65536];
+	groupvpn_store_t *store = open_store();
+	struct group group;
+	size_t len;
+
+	save_example(store);
+	store->destroy(store);
+	len = slurp(file, buf, sizeof(buf));
+	for (unsigned int i = 0; i < ARRAY_LEN(moves); i++) {
+		sql(moves[i]);
+		store = open_store();
+		assert_non_null(store);
+		assert_int_equal(load(store, i == 3 ? 101 : EX_GROUP, &group),
+				 FAILED);
+		assert_non_null(strstr(logged, "damaged"));
+		group_free(&group);
+		store->destroy(store);
+		spit(file, buf, len);
+	}
+}
+
+static void values_out_of_range_are_refused(void **state)
+{
+	static const char *values[] = {
+		"UPDATE epochs SET tag = 9",
+		"UPDATE groups SET id = -1",
+		"UPDATE groups SET sender_id = 0x1000000",
+		"UPDATE members SET member_id = 65536 WHERE member_id = 1",
+		"UPDATE store SET id = x'00'",
+	};
+	char text[256];
+	uint8_t buf[65536];
+	groupvpn_store_t *store = open_store();
+	size_t len;
+
+	save_example(store);
+	store->destroy(store);
+	len = slurp(file, buf, sizeof(buf));
+	for (unsigned int i = 0; i < ARRAY_LEN(values); i++) {
+		snprintf(text, sizeof(text),
+			 "PRAGMA ignore_check_constraints = 1; %s", values[i]);
+		sql(text);
+		assert_null(open_store());
+		assert_non_null(strstr(logged, "it is damaged"));
+		spit(file, buf, len);
+	}
+}
+
+static void one_store_has_one_user(void **state)
+{
+	groupvpn_store_t *store = open_store();
+
+	assert_null(open_store());
+	assert_non_null(strstr(logged, "another process uses it"));
+	/* nor has that done it any harm, its log was still empty */
+	save_example(store);
+	store->destroy(store);
+	store = open_store();
+	assert_non_null(store);
+	assert_true(store->has_tag(store, EX_TAG + 7));
+	store->destroy(store);
+}
+
+static void a_store_that_is_gone_takes_nothing(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	groupvpn_store_group_t want = example_state();
+
+	save_example(store);
+	assert_int_equal(rename(file, spare), 0);
+	logged[0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		store->begin(store, true);
+		store->save_group(store, &want);
+		assert_false(store->commit(store));
+	}
+	assert_non_null(strstr(logged, "removed or replaced"));
+	assert_null(strstr(strstr(logged, "removed") + 1, "removed"));
+	assert_int_equal(rename(spare, file), 0);
+	store->begin(store, true);
+	store->save_group(store, &want);
+	assert_true(store->commit(store));
+	assert_non_null(strstr(logged, "can be written again"));
+	store->destroy(store);
+}
+
+/* Writes changes that each touch two tables and tells of each that was
+ * committed, until it is killed. */
+static void write_changes(int pipe, uint32_t from)
+{
+	groupvpn_store_t *store = open_store();
+	groupvpn_store_group_t want = example_state();
+
+	if (!store)
+		_exit(1);
+	for (uint32_t n = from;; n++) {
+		store->begin(store, n % 4 == 0);
+		want.sender_id = n;
+		store->save_group(store, &want);
+		save_member(store, 1 + n % 100, n);
+		if (!store->commit(store) || write(pipe, &n, sizeof(n)) < 0)
+			_exit(1);
+	}
+}
+
+static void a_kill_loses_nothing(void **state)
+{
+	uint32_t last = 0, n;
+	struct group group;
+	groupvpn_store_t *store;
+	groupvpn_registration_t *entry;
+	int fds[2], status;
+	pid_t child;
+
+	srandom(9838);
+	for (int i = 0; i < KILLS; i++) {
+		assert_int_equal(pipe(fds), 0);
+		child = fork();
+		if (!child) {
+			close(fds[0]);
+			write_changes(fds[1], last + 1);
+		}
+		close(fds[1]);
+		usleep(random() % 20000);
+		kill(child, SIGKILL);
+		waitpid(child, &status, 0);
+		assert_true(WIFSIGNALED(status));
+		while (read(fds[0], &n, sizeof(n)) == sizeof(n))
+			last = n;
+		close(fds[0]);
+
+		store = open_store();
+		if (!store)
+			fail_msg("after kill %d: %s", i, logged);
+		if (load(store, EX_GROUP, &group) == SUCCESS) {
+			/* one more may have been committed than told of */
+			n = group.state.sender_id;
+			assert_in_range(n, last, last + 1);
+			entry = group.registrations->find(group.registrations,
+							  1 + n % 100);
+			assert_int_equal(entry->sender_id, n);
+			last = n;
+		} else {
+			assert_int_equal(last, 0);
+		}
+		group_free(&group);
+		store->destroy(store);
+	}
+	assert_true(last > KILLS);
+}
+
+static void damage_does_no_harm(void **state)
+{
+	uint8_t good[65536], bad[65536], after[65536];
+	groupvpn_store_t *store = open_store();
+	unsigned int refused = 0;
+	struct group group;
+	size_t len, bad_len;
+
+	save_example(store);
+	store->destroy(store);
+	len = slurp(file, good, sizeof(good));
+	srandom(9838);
+	for (int i = 0; i < DAMAGES; i++) {
+		memcpy(bad, good, len);
+		bad_len = i % 8 ? len : (size_t)random() % len;
+		for (int flips = i % 8 ? 1 + i % 3 : 0; flips; flips--)
+			bad[random() % len] ^= 1 << random() % 8;
+		spit(file, bad, bad_len);
+		store = open_store();
+		if (store) {
+			load(store, EX_GROUP, &group);
+			group_free(&group);
+			store->destroy(store);
+			continue;
+		}
+		refused++;
+		assert_non_null(strstr(logged, file));
+		assert_int_equal(slurp(file, after, sizeof(after)), bad_len);
+		assert_memory_equal(after, bad, bad_len);
+	}
+	print_message("%u of %u damaged stores refused, the others read\n",
+		      refused, DAMAGES);
+	assert_true(refused > 0);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static void a_commit_is_cheap(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	struct stat st;
+	double start;
+	off_t before;
+
+	save_example(store);
+	assert_int_equal(stat(file, &st), 0);
+	before = st.st_size;
+	for (int durable = 1; durable >= 0; durable--) {
+		start = seconds();
+		for (int i = 0; i < BENCH; i++) {
+			store->begin(store, durable);
+			save_member(store, 10 + i, 100 + i + durable);
+			assert_true(store->commit(store));
+		}
+		print_message("%.0f us for each %s change\n",
+			      (seconds() - start) / BENCH * 1e6,
+			      durable ? "durable" : "other");
+	}
+	store->destroy(store);
+	assert_int_equal(stat(file, &st), 0);
+	print_message("%.0f octets for each member\n",
+		      (double)(st.st_size - before) / BENCH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(everything_comes_back, fresh),
+		cmocka_unit_test_setup(times_are_bounded_whatever_the_clock_did,
+				       fresh),
+		cmocka_unit_test_setup(
+			secrets_can_not_be_moved_nor_their_rows_changed, fresh),
+		cmocka_unit_test_setup(values_out_of_range_are_refused, fresh),
+		cmocka_unit_test_setup(one_store_has_one_user, fresh),
+		cmocka_unit_test_setup(a_store_that_is_gone_takes_nothing,
+				       fresh),
+		cmocka_unit_test_setup(a_kill_loses_nothing, fresh),
+		cmocka_unit_test_setup(damage_does_no_harm, fresh),
+		cmocka_unit_test_setup(a_commit_is_cheap, fresh),
+	};
+	int failed;
+
+	if (!mkdtemp(dir) || !library_init(NULL, "test-store"))
+		return 1;
+	snprintf(file, sizeof(file), "%s/gcks.db", dir);
+	snprintf(key, sizeof(key), "%s/gcks.key", dir);
+	snprintf(spare, sizeof(spare), "%s/spare", dir);
+	dbg = log_to_buffer;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	fresh(NULL);
+	library_deinit();
+	return failed;
+}
