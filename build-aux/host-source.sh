@@ -126,7 +126,8 @@ configure_strongswan() {
 	./configure --prefix=/usr --sysconfdir=/etc --libdir=/usr/lib \
 		--libexecdir=/usr/lib --enable-mediation --enable-systemd \
 		--enable-swanctl --disable-gmp --enable-openssl \
-		--with-capabilities=no
+		--with-capabilities=no \
+		--with-systemdsystemunitdir=/lib/systemd/system
 }
 
 stamp=$dir/$name.installed
@@ -137,6 +138,11 @@ echo "Fetching and configuring the source of $name $(installed)"
 rm -f "$stamp"
 fetch
 cd "$(tree)"
-configure_$name "$(dpkg-architecture -qDEB_HOST_MULTIARCH)"
+if ! configure_$name "$(dpkg-architecture -qDEB_HOST_MULTIARCH)" \
+		>"$dir/$name.log" 2>&1; then
+	tail -n 20 "$dir/$name.log"
+	echo "Configuring $(tree) failed, all of it is in $dir/$name.log" >&2
+	exit 1
+fi
 basename "$(tree)" >"$dir/$name.tree"
 installed >"$stamp"

@@ -2,9 +2,9 @@
 """Hosts in namespaces that run the distribution's own daemons.
 
 A Host is a network namespace and a mount namespace with its own /run, /etc/frr,
-/etc/swanctl, /etc/strongswan.d, /var/log and charon plugin directory, in which
-stock zebra, bgpd and charon-systemd run with our plugins loaded.  A Lab holds
-the hosts and the links between them.
+/etc/swanctl, /etc/strongswan.d, /var/lib, /var/log and charon plugin directory,
+in which stock zebra, bgpd and charon-systemd run with our plugins loaded.  A Lab
+holds the hosts and the links between them.
 
 Namespaces have no names: they live as long as an open descriptor or a process
 in them, so nothing is left behind however the run ends.
@@ -29,7 +29,6 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("GROUPVPN_BUILD", "build/obj"))
-SANITIZED = os.environ.get("GROUPVPN_SANITIZED", "")
 LOGS = pathlib.Path(os.environ.get("GROUPVPN_LOGS", "build/lab-logs"))
 
 CHARON_PLUGINS = pathlib.Path("/usr/lib/ipsec/plugins")
@@ -47,6 +46,10 @@ PR_SET_PDEATHSIG = 1
 
 class LabError(Exception):
     """Something in the lab did not do what it was told."""
+
+
+class DaemonEnded(Exception):
+    """Waiting on for it would be in vain."""
 
 
 def check(result, what):
@@ -306,12 +309,14 @@ class Daemon:
         with self.host.outside(f"/var/log/{self.name}.out").open("a") as output:
             self.process = self.host.popen(
                 *self.argv, stdout=output, stderr=output,
-                env=os.environ | self.environment)
-        wait_for(self.is_ready, f"{self.name} of {self.host.name} to start")
+                env=os.environ | {"TMPDIR": "/tmp"} | self.environment)
+        wait_for(self.is_ready, f"{self.name} of {self.host.name} to start", 90)
 
     def is_ready(self):
         if not self.running:
-            raise LabError(f"it ended with {self.process.returncode}")
+            raise DaemonEnded(
+                f"{self.name} of {self.host.name} ended with status "
+                f"{self.process.returncode}: {self.host.output(self.name)}")
         return all(self.host.outside(path).exists() for path in self.ready)
 
     def stop(self, timeout=20):
@@ -364,7 +369,7 @@ class Host(Namespace):
     # Each has a directory of its own below the host's, bound over the
     # system's in the host's mount namespace.
     PRIVATE = ("/run", "/etc/frr", "/etc/swanctl", "/etc/strongswan.d",
-               "/var/log", "/var/tmp", "/tmp")
+               "/var/lib", "/var/log", "/var/tmp", "/tmp")
 
     def __init__(self, lab, name, flavour):
         self.lab = lab
@@ -378,10 +383,12 @@ class Host(Namespace):
             Daemon(self, "zebra", [FRR_DAEMONS / "zebra", *self.frr_options("zebra")],
                    ["/run/frr/zebra.vty", "/run/frr/zserv.api"]),
             Daemon(self, "bgpd",
-                   [FRR_DAEMONS / "bgpd", *self.frr_options("bgpd"),
+                   [*flavour.wrapper("bgpd"),
+                    FRR_DAEMONS / "bgpd", *self.frr_options("bgpd"),
                     *(["-M", flavour.bgpd_module] if flavour.bgpd_module else [])],
                    ["/run/frr/bgpd.vty"], flavour.environment),
-            Daemon(self, "charon", ["/usr/sbin/charon-systemd"],
+            Daemon(self, "charon",
+                   [*flavour.wrapper("charon"), "/usr/sbin/charon-systemd"],
                    ["/run/charon.vici"], flavour.environment),
         )}
         self.zebra = self.daemons["zebra"]
@@ -413,6 +420,8 @@ charon-systemd {
         time_format = %H:%M:%S } }
 }
 """)
+        self.write("/etc/strongswan.d/charon/groupvpn.conf", (
+            SOURCE / "strongswan-plugin/groupvpn.conf").read_text())
         # Joins multicast groups on every interface: noise in captures.
         self.write("/etc/strongswan.d/charon/forecast.conf",
                    "forecast {\n    load = no\n}\n")
@@ -529,6 +538,13 @@ charon-systemd {
         text = self.run("ip", "xfrm", "policy", "list")
         return [b for b in blocks(text) if "socket" not in b]
 
+    def output(self, daemon):
+        """What a daemon printed, and what the tool that ran it wrote."""
+        return "".join(self.outside(f"/var/log/{daemon}.{kind}")
+                       .read_text(errors="replace")
+                       for kind in ("out", "valgrind")
+                       if self.outside(f"/var/log/{daemon}.{kind}").exists())
+
     def collect(self, directory):
         """Leaves what is needed to understand a failure, without secrets."""
         target = directory / self.name
@@ -536,6 +552,7 @@ charon-systemd {
         for file, argv in {
                 "bgp.json": [self.flavour.vtysh, "-c", "show bgp group-vpn json"],
                 "bgp-summary.txt": [self.flavour.vtysh, "-c", "show bgp vrf all summary"],
+                "bgp-unicast.txt": [self.flavour.vtysh, "-c", "show bgp vrf all ipv4 unicast"],
                 "bgp-vpn.txt": [self.flavour.vtysh, "-c", "show bgp ipv6 vpn"],
                 "running-config.txt": [self.flavour.vtysh, "-c", "show running-config"],
                 "sas.txt": ["swanctl", "--list-sas"],
@@ -590,9 +607,11 @@ class Flavour:
     tree, and hosts the build tree altogether.
     """
 
-    def __init__(self, directory, build=BUILD, plugins=True, environment=None):
+    def __init__(self, directory, build=BUILD, plugins=True, environment=None,
+                 wrapper=()):
         inside = INSIDE / directory.name
         self.environment = environment or {}
+        self.wrapper_argv = wrapper
         self.bgpd_module = None
         self.vtysh = "vtysh"
         self.charon_plugins = inside / "plugins"
@@ -600,16 +619,24 @@ class Flavour:
         shutil.copytree(CHARON_PLUGINS, plugin_copies)
         if not plugins:
             return
-        built = build.resolve() / ".libs"
-        shutil.copy(built / "libstrongswan-groupvpn.so", plugin_copies)
-        for name in ("bgpd_groupvpn", "vtysh_groupvpn", "vtysh_groupvpn_cmds"):
-            shutil.copy(built / f"{name}.so", directory)
+        for tree, name, target in (
+                (build, "libstrongswan-groupvpn", plugin_copies),
+                (build, "bgpd_groupvpn", directory),
+                (BUILD, "vtysh_groupvpn", directory),
+                (BUILD, "vtysh_groupvpn_cmds", directory)):
+            shutil.copy(pathlib.Path(tree, ".libs", f"{name}.so").resolve(),
+                        target)
         self.bgpd_module = inside / "bgpd_groupvpn.so"
         wrapper = (SOURCE / "frr-plugin/vtysh.in").read_text()
         (directory / "vtysh").write_text(
             wrapper.replace("@pkglibdir@", str(inside)))
         (directory / "vtysh").chmod(0o755)
         self.vtysh = inside / "vtysh"
+
+
+    def wrapper(self, daemon):
+        """What a daemon is started with, {} being its name."""
+        return [word.format(daemon) for word in self.wrapper_argv]
 
 
 class Lab:
@@ -630,6 +657,9 @@ class Lab:
             directory.mkdir()
             self.flavours[name] = Flavour(directory, **options)
         return self.flavours[name]
+
+    def __getitem__(self, name):
+        return self.namespaces[name]
 
     def add(self, namespace):
         if namespace.name in self.namespaces:

@@ -72,6 +72,8 @@ class Network:
     # Lines for a group's section at the GCKS, by group.
     policy: dict = dataclasses.field(default_factory=dict)
     sr_flavour: str = "normal"
+    # Options of lab.Flavour, by the name that sites and sr_flavour use.
+    flavours: dict = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         for number, site in enumerate(self.sites, 1):
@@ -234,10 +236,9 @@ class SiteLab(Lab):
     def __init__(self, network):
         super().__init__()
         self.network = network
+        for name, options in network.flavours.items():
+            self.flavour(name, **options)
         self.credentials = Credentials(self.directory / "credentials")
-
-    def __getitem__(self, name):
-        return self.namespaces[name]
 
     def site(self, name):
         return next(s for s in self.network.sites if s.name == name)
@@ -303,12 +304,9 @@ class SiteLab(Lab):
         self.link(host, lan, end_host, "eth0")
         vrf = site.vrf(group)
         if vrf:
-            # Without the last route the VRF would fall back on the default
-            # table, and with it on the backbone.
             host.setup(f"link add {vrf} type vrf table {table}",
                     f"link set dev {vrf} up",
-                    f"link set dev {lan} master {vrf}",
-                    f"route add unreachable default metric 4278198272 table {table}")
+                    f"link set dev {lan} master {vrf}")
         host.setup(f"addr add {site.groups[group]}.1/24 dev {lan}")
         end_host.setup(f"addr add {site.end_host_address(group)}/24 dev eth0",
                     f"route add default via {site.groups[group]}.1")

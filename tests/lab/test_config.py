@@ -41,6 +41,13 @@ WRONG = {
     "sa_mode not available": (
         section("bad", "id = 500", "role = gcks", "sa_mode = shared"),
         "is not available"),
+    "distinguished name with commas": (
+        section("bad", "id = 500", "role = gcks",
+                'members = "C=CH, O=Acme, CN=*"'),
+        'members = "C=CH, O=Acme, CN=*": must be identities'),
+    "distinguished name with an unknown attribute": (
+        section("bad", "id = 500", "role = gcks", "members = /C=CH/X=Acme"),
+        "write a distinguished name with slashes"),
     "proposal unknown": (
         section("bad", "id = 500", "role = gcks", "esp_proposal = des"),
         'esp_proposal = "des": must be'),

@@ -33,9 +33,10 @@ def nothing_installed(host):
     return not host.states() and not host.policies() and not devices
 
 
-def refused(lab, notify, reason, since):
+def refused(lab, group_id, notify, reason, since):
     """Both sides tell that the outsider is refused, and the S/R why."""
-    line = lab["sr"].wait_for_log("charon", f"refused with {notify}", since[0])
+    line = lab["sr"].wait_for_log(
+        "charon", f"for group-ID {group_id} refused with {notify}", since[0])
     assert "outsider.example.net" in line and reason in line
     lab["outsider"].wait_for_log("charon", notify, since[1])
     assert nothing_installed(lab["outsider"])
@@ -46,7 +47,8 @@ def log_sizes(lab):
 
 
 def test_unauthorised_identity_is_refused(lab):
-    refused(lab, "AUTHORIZATION_FAILED", "matches none of", log_sizes(lab))
+    refused(lab, 100, "AUTHORIZATION_FAILED", "matches none of",
+            log_sizes(lab))
     assert "outsider" not in lab.registered("blue")
 
 
@@ -55,7 +57,7 @@ def test_unknown_group_is_refused(lab):
     text = member_swanctl(lab.site("outsider"), lab.network)
     lab.reconfigure("outsider", text.replace("id = 100", "id = 999"))
     try:
-        refused(lab, "INVALID_GROUP_ID", "999", since)
+        refused(lab, 999, "INVALID_GROUP_ID", "", since)
     finally:
         lab.restore("outsider")
 
@@ -72,7 +74,7 @@ def test_wrong_credential_is_refused_and_groups_come_and_go(lab):
             "strict", "role = gcks", "credential = pubkey", *strict) + "}")
         lab.reconfigure("outsider", member.replace("groups {", (
             "groups {\nstrict {\n role = member\n id = 300\n gcks = sr\n}\n")))
-        refused(lab, "AUTHORIZATION_FAILED", "pubkey", since)
+        refused(lab, 300, "AUTHORIZATION_FAILED", "pubkey", since)
 
         lab.reconfigure("sr", sr_groups + section(
             "strict", "role = gcks", *strict) + "}")

@@ -102,6 +102,11 @@ def test_zebra_of_a_member_restarts(lab):
     host.zebra.start()
     lab.wait_until_up()
     everybody_reaches(lab, "blue1", "blue")
+    # After that stock bgpd 8.4.4 confuses what zebra redistributes in a VRF;
+    # watchfrr restarts it with zebra.
+    host.bgpd.stop()
+    host.bgpd.start()
+    host.load_frr()
 
 
 def test_bgpd_of_the_reflector_restarts(lab):
