@@ -539,9 +539,12 @@ static void stale_expire(struct event *t)
 
 void gvpn_group_synced(bool charon_restarted)
 {
-	if (charon_restarted)
+	if (charon_restarted) {
+		/* it may have done so before */
+		event_cancel(&t_stale);
 		event_add_timer(gvpn.master, stale_expire, NULL,
 				GVPN_STALE_TIME, &t_stale);
+	}
 	if (t_stale)
 		return;
 
