@@ -174,8 +174,13 @@ def test_sender_ids_rise_without_a_store(lab):
     sr.charon.stop()
     sr.write(PLUGIN_CONF, usual.replace("load = yes",
                                         "load = yes\n    store = none"))
+    since = sr.log_size("charon")
     try:
         start_charon(sr)
+        # bgpd knows them all the time: charon has to, too.
+        for name in before:
+            sr.wait_for_log("charon", f"group 'blue': '{name}.{DOMAIN}' at",
+                            since, 60)
         wait_for(lambda: {n: m["senderId"] for n, m in
                           lab.registered("blue").items()} == before,
                  "all members to be back with the Sender-IDs they had", 60)
