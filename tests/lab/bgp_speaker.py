@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 
-from lab import LabError
+from lab import LabError, wait_for
 
 OPEN, UPDATE, NOTIFICATION, KEEPALIVE, REFRESH = 1, 2, 3, 4, 5
 HOLD_TIME = 30
@@ -91,16 +91,25 @@ class Speaker:
         connection.sendall(open_message(asn, router_id))
         self.thread = threading.Thread(target=self.loop, daemon=True)
         self.thread.start()
-        if not self.established.wait(20):
+        if not self.established.wait(20) or self.closed:
+            connection.close()
             raise LabError("the BGP session did not come up")
 
     @classmethod
     def connect(cls, namespace, local, remote, asn):
-        connection = namespace.socket(kind=socket.SOCK_STREAM)
-        connection.settimeout(5)
-        connection.bind((local, 0))
-        connection.connect((remote, 179))
-        return cls(connection, asn, local)
+        """Tries again, as routers do: the other side may still be closing, or
+        opening, a session of its own."""
+        def attempt():
+            connection = namespace.socket(kind=socket.SOCK_STREAM)
+            connection.settimeout(5)
+            try:
+                connection.bind((local, 0))
+                connection.connect((remote, 179))
+                return cls(connection, asn, local)
+            except (OSError, LabError):
+                connection.close()
+                return None
+        return wait_for(attempt, f"a BGP session with {remote}", 60)
 
     @classmethod
     def accept(cls, namespace, local, remote, asn, timeout=30):
@@ -138,6 +147,7 @@ class Speaker:
                     self.received.append((kind, body))
         except OSError:
             self.closed = True
+            self.established.set()  # nobody need wait for it any more
 
     def send(self, data):
         if self.closed:
