@@ -90,51 +90,47 @@ static OSSL_PARAM octets(const char *name, const void *data, size_t len)
 		name, (void *)(data ? data : ""), len);
 }
 
-static bool hkdf(const OSSL_PARAM params[], void *out, size_t len)
+/* One half of HKDF; other is its second input, the salt or the info. */
+static bool hkdf(int mode, OSSL_PARAM key, OSSL_PARAM other, void *out,
+		 size_t len)
 {
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
-	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-	bool ok = ctx && EVP_KDF_derive(ctx, out, len, params) == 1;
+	char digest[] = DIGEST;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest,
+						 0),
+		key,
+		other,
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_KDF *kdf;
+	EVP_KDF_CTX *ctx;
+	bool ok;
 
+	ERR_set_mark();
+	kdf = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+	ctx = EVP_KDF_CTX_new(kdf);
+	ok = ctx && EVP_KDF_derive(ctx, out, len, params) == 1;
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(kdf);
-	return ok;
+	return finish(ok, out, len);
 }
 
 bool gv_hkdf_extract(const void *salt, size_t salt_len, const void *ikm,
 		     size_t ikm_len, uint8_t prk[GV_SECRET_LEN])
 {
-	int mode = EVP_KDF_HKDF_MODE_EXTRACT_ONLY;
-	char digest[] = DIGEST;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest,
-						 0),
-		octets(OSSL_KDF_PARAM_SALT, salt, salt_len),
-		octets(OSSL_KDF_PARAM_KEY, ikm, ikm_len),
-		OSSL_PARAM_construct_end(),
-	};
-
-	ERR_set_mark();
-	return finish(hkdf(params, prk, GV_SECRET_LEN), prk, GV_SECRET_LEN);
+	return hkdf(EVP_KDF_HKDF_MODE_EXTRACT_ONLY,
+		    octets(OSSL_KDF_PARAM_KEY, ikm, ikm_len),
+		    octets(OSSL_KDF_PARAM_SALT, salt, salt_len), prk,
+		    GV_SECRET_LEN);
 }
 
 bool gv_hkdf_expand(const uint8_t prk[GV_SECRET_LEN], const void *info,
 		    size_t info_len, void *out, size_t out_len)
 {
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-	char digest[] = DIGEST;
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest,
-						 0),
-		octets(OSSL_KDF_PARAM_KEY, prk, GV_SECRET_LEN),
-		octets(OSSL_KDF_PARAM_INFO, info, info_len),
-		OSSL_PARAM_construct_end(),
-	};
-
-	ERR_set_mark();
-	return finish(hkdf(params, out, out_len), out, out_len);
+	return hkdf(EVP_KDF_HKDF_MODE_EXPAND_ONLY,
+		    octets(OSSL_KDF_PARAM_KEY, prk, GV_SECRET_LEN),
+		    octets(OSSL_KDF_PARAM_INFO, info, info_len), out, out_len);
 }
 
 bool gv_hmac(const uint8_t key[GV_SECRET_LEN], const void *data, size_t len,
