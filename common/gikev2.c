@@ -41,6 +41,8 @@
 #define TS_PROTO_GRE 47
 #define G_IKEV2_PORT 848
 
+#define ENCR_AES_GCM_16 20 /* of a Rekey SA */
+
 /* Transforms of RFC 7296 section 3.3.2. */
 #define TRANSFORM_HEADER_LEN 8
 #define TRANSFORM_LAST 0
@@ -107,61 +109,6 @@ const char *gv_gikev2_error_text(enum gv_gikev2_error error)
 	if ((unsigned int)error >= GV_GIKEV2_ERRORS)
 		return "unknown error";
 	return texts[error];
-}
-
-/* ------------------------------------------------------------------------
- * Algorithms
- */
-
-/* IKEv2 transform IDs */
-#define ENCR_AES_CBC 12
-#define ENCR_AES_GCM_16 20
-#define ENCR_CHACHA20_POLY1305 28
-#define INTEG_HMAC_SHA2_256_128 12
-#define INTEG_HMAC_SHA2_384_192 13
-#define INTEG_HMAC_SHA2_512_256 14
-
-struct encr {
-	uint16_t id, key_bits;
-	uint8_t octets; /* of keying material, the salt included */
-	bool aead;
-};
-
-static const struct encr encrs[] = {
-	{ENCR_AES_CBC, 128, 16, false},	       {ENCR_AES_CBC, 192, 24, false},
-	{ENCR_AES_CBC, 256, 32, false},	       {ENCR_AES_GCM_16, 128, 20, true},
-	{ENCR_AES_GCM_16, 192, 28, true},      {ENCR_AES_GCM_16, 256, 36, true},
-	{ENCR_CHACHA20_POLY1305, 0, 36, true},
-};
-
-static size_t integ_octets(uint16_t id)
-{
-	switch (id) {
-	case INTEG_HMAC_SHA2_256_128:
-		return 32;
-	case INTEG_HMAC_SHA2_384_192:
-		return 48;
-	case INTEG_HMAC_SHA2_512_256:
-		return 64;
-	default:
-		return 0;
-	}
-}
-
-size_t gv_esp_key_len(const struct gv_esp_proposal *esp)
-{
-	size_t integ = integ_octets(esp->integ);
-
-	for (size_t i = 0; i < sizeof(encrs) / sizeof(encrs[0]); i++) {
-		const struct encr *encr = &encrs[i];
-
-		if (encr->id != esp->encr || encr->key_bits != esp->key_bits)
-			continue;
-		if (encr->aead)
-			return esp->integ ? 0 : encr->octets;
-		return integ ? encr->octets + integ : 0;
-	}
-	return 0;
 }
 
 /* ------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #ifndef GV_GIKEV2_H
 #define GV_GIKEV2_H
 
+#include "esp.h"
 #include "keys.h"
 
 /* Payload types, exchange types, notifies: RFC 9838 section 7 (IANA). */
@@ -36,20 +37,6 @@
 
 enum gv_sa_mode { GV_SA_DERIVED = 1, GV_SA_SHARED = 2 };
 enum gv_encap { GV_ENCAP_GRE = 1, GV_ENCAP_IPIP = 2 };
-
-/* IKEv2 transform IDs (IANA); key_bits 0 where the cipher has only one. */
-struct gv_esp_proposal {
-	uint16_t encr;	   /* e.g. 20 = AES-GCM with 16 octet ICV */
-	uint16_t key_bits; /* e.g. 256 */
-	uint16_t integ;	   /* 0 = none (AEAD) */
-	bool esn;
-};
-
-/* Octets of keying material that one SA takes, salt or integrity key included
- * (the len of gv_esp_key()); 0 if the combination is not supported. */
-size_t gv_esp_key_len(const struct gv_esp_proposal *esp);
-/* What that never exceeds: AES-256-CBC with HMAC-SHA2-512-256. */
-#define GV_ESP_KEY_MAX 96
 
 /* One data-security SA of the group: one epoch of keys. */
 struct gv_epoch_sa {

@@ -60,6 +60,13 @@ bool gv_esp_key(const uint8_t prk[GV_SECRET_LEN], uint8_t tag,
 	return gv_hkdf_expand(prk, info, w.len, key, len);
 }
 
+bool gv_shared_key(const uint8_t prk[GV_SECRET_LEN], void *key, size_t len)
+{
+	static const char info[] = "esp shared";
+
+	return gv_hkdf_expand(prk, info, sizeof(info) - 1, key, len);
+}
+
 static bool route_key(uint32_t group_id,
 		      const uint8_t route_secret[GV_SECRET_LEN],
 		      const void *info, size_t info_len,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The key schedule of sa_mode = derived, the keys that come from the route
- * secret, and those of a Rekey SA.  doc/protocol.md, "Keys", "Rekey SA".
+ * The key schedule of data SAs, the keys that come from the route secret, and
+ * those of a Rekey SA.  doc/protocol.md, "Keys", "Rekey SA".
  *
  * PRK = HKDF-Extract(salt = "groupvpn 1" | group-ID(4) | epoch(4), GSK)
  * ESP key of the SA from sender s to receiver r:
  *   HKDF-Expand(PRK, "esp" | SPI(4) | Sender-ID(s)(3) | Sender-ID(r)(3), len)
- * with SPI = tag << 24 | Sender-ID(s).
+ * with SPI = tag << 24 | Sender-ID(s).  A GCKS takes the key of a shared SA
+ * from the same PRK.
  */
 #ifndef GV_KEYS_H
 #define GV_KEYS_H
@@ -26,6 +27,10 @@ bool gv_prk(uint32_t group_id, uint32_t epoch, const uint8_t gsk[GV_SECRET_LEN],
 bool gv_esp_key(const uint8_t prk[GV_SECRET_LEN], uint8_t tag,
 		uint32_t sender_id, uint32_t receiver_id, void *key,
 		size_t len);
+
+/* sa_mode = shared: the one key of an epoch, likewise; made by the GCKS, which
+ * so has to keep nothing but the GSK. */
+bool gv_shared_key(const uint8_t prk[GV_SECRET_LEN], void *key, size_t len);
 
 /* HKDF-Expand(Extract("groupvpn 1" | group-ID(4), route secret), "mac"). */
 bool gv_mac_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],

@@ -9,7 +9,7 @@
 
 static void example_keys(void **state)
 {
-	uint8_t gsk[32], route_secret[32], prk[32], key[36];
+	uint8_t gsk[32], route_secret[32], prk[32], key[36], shared[48];
 
 	ramp(gsk, EX_GSK_FIRST);
 	ramp(route_secret, EX_ROUTE_SECRET_FIRST);
@@ -29,6 +29,11 @@ static void example_keys(void **state)
 		   "4c990cd8b1dd09e1408c31fb90b54766"
 		   "7a9b273858aeb8489af905fef79c9024"
 		   "dad1f623");
+	assert_true(gv_shared_key(prk, shared, sizeof(shared)));
+	assert_hex(shared, sizeof(shared),
+		   "daa5f7b7e9c9df799ff0928bf203fd51"
+		   "0a902fd206954e5acda18defd05fc4c5"
+		   "fd0a510db78ba4becdeeedae0a8f58b0");
 	assert_true(gv_mac_key(EX_GROUP, route_secret, key));
 	assert_hex(key, 32,
 		   "fdab384fa63debc25560ef6ad0b41836"
