@@ -30,6 +30,7 @@ enum tlv {
 	TLV_IDENTITY,
 	TLV_READY,
 	TLV_TEXT,
+	TLV_REKEY,
 	TLV_END
 };
 
@@ -59,6 +60,7 @@ static const struct layout layouts[] = {
 				BIT(TEXT)},
 	[GV_CTL_PEER] = {"peer", MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY), 0},
 	[GV_CTL_PEER_DOWN] = {"peer down", MEMBER_IDS, 0},
+	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY)},
 };
 
 static const struct layout member_layout = {
@@ -154,6 +156,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(IDENTITY);
 	if (msg->text[0])
 		set |= BIT(TEXT);
+	if (msg->rekey_len)
+		set |= BIT(REKEY);
 	return set;
 }
 
@@ -219,6 +223,9 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_TEXT:
 		put_text(w, msg->text);
 		break;
+	case TLV_REKEY:
+		gv_put_bytes(w, msg->rekey, msg->rekey_len);
+		break;
 	case TLV_END:
 		break;
 	}
@@ -234,6 +241,8 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 		return 0;
 	/* Left out it would mean the default table. */
 	if (msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX))
+		return 0;
+	if (msg->rekey_len > GV_REKEY_MAX)
 		return 0;
 	set &= layout->mandatory | layout->optional;
 	gv_writer_init(&w, buf, size < GV_CTL_MAX ? size : GV_CTL_MAX);
@@ -293,6 +302,15 @@ static bool get_attr(struct gv_reader *r, struct gv_ctl_msg *msg)
 		return false;
 	msg->attr_len = r->left;
 	memcpy(msg->attr, gv_get_bytes(r, msg->attr_len), msg->attr_len);
+	return true;
+}
+
+static bool get_rekey(struct gv_reader *r, struct gv_ctl_msg *msg)
+{
+	if (!r->left || r->left > GV_REKEY_MAX)
+		return false;
+	msg->rekey_len = r->left;
+	memcpy(msg->rekey, gv_get_bytes(r, msg->rekey_len), msg->rekey_len);
 	return true;
 }
 
@@ -359,6 +377,8 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_ready(r, &msg->ready);
 	case TLV_TEXT:
 		return get_text(r, msg->text, GV_TEXT_MAX);
+	case TLV_REKEY:
+		return get_rekey(r, msg);
 	case TLV_END:
 		break;
 	}

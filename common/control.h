@@ -17,6 +17,7 @@
 #define GV_CONTROL_H
 
 #include "attr.h"
+#include "rekey.h"
 
 #define GV_CTL_PATH "/run/charon.groupvpn.ctl"
 #define GV_CTL_VERSION 1
@@ -37,6 +38,10 @@ enum gv_ctl_type {
 	/* bgpd -> charon */
 	GV_CTL_PEER = 20, /* member: another member is there (add/replace) */
 	GV_CTL_PEER_DOWN = 21, /* group_id, member_id */
+	/* The GSA_REKEY messages that this bgpd has of the group: a member's
+	 * those of the descriptor that it hears, an S/R's those of the one
+	 * that it announces, none if it announces none. */
+	GV_CTL_REKEY = 22,
 };
 
 enum gv_role { GV_ROLE_MEMBER = 1, GV_ROLE_GCKS = 2 };
@@ -69,6 +74,9 @@ struct gv_ctl_msg {
 	char identity[GV_TEXT_MAX + 1]; /* M, authenticated IKE identity */
 	/* PEER_STATUS */
 	bool ready; /* SAs and neighbour are in the kernel */
+	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */
+	uint8_t rekey[GV_REKEY_MAX];
+	size_t rekey_len;
 	/* HELLO, REGISTRATION_DOWN, PEER_STATUS */
 	char text[GV_TEXT_MAX + 1];
 };

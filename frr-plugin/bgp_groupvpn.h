@@ -167,6 +167,10 @@ struct gvpn_group {
 	bool stale; /* not repeated since charon restarted */
 	time_t since;
 	uint64_t drops[GVPN_DROPS];
+	/* GSA_REKEY messages of the descriptor that is heard or announced, as
+	 * charon was told of them; NULL: none */
+	uint8_t *rekey;
+	size_t rekey_len;
 
 	/* GCKS */
 	uint8_t *descriptor; /* attribute value; NULL: no valid one */
@@ -310,6 +314,7 @@ void gvpn_ctl_status(struct gvpn_ctl_status *status);
 void gvpn_ctl_clear(void);
 void gvpn_ctl_send_member(const struct gvpn_member *member);
 void gvpn_ctl_send_member_down(const struct gvpn_member *member);
+void gvpn_ctl_send_rekey(const struct gvpn_group *group);
 
 /* bgp_groupvpn_group.c ---------------------------------------------------- */
 
@@ -325,6 +330,9 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why);
  * or, if charon is another than before, after GVPN_STALE_TIME. */
 void gvpn_group_mark_stale(void);
 void gvpn_group_synced(bool charon_restarted);
+/* The descriptor's GSA_REKEY messages (NULL: none), for charon. */
+void gvpn_group_rekey(struct gvpn_group *group, const uint8_t *rekey,
+		      size_t len);
 /* All that charon said goes. */
 void gvpn_group_forget(const char *why);
 

@@ -139,6 +139,19 @@ void gvpn_ctl_send_member_down(const struct gvpn_member *member)
 	ctl_send(&msg);
 }
 
+void gvpn_ctl_send_rekey(const struct gvpn_group *group)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_REKEY,
+		.group_id = group->id,
+		.rekey_len = group->rekey_len,
+	};
+
+	if (group->rekey)
+		memcpy(msg.rekey, group->rekey, group->rekey_len);
+	ctl_send(&msg);
+}
+
 static void ctl_write(struct event *t)
 {
 	unsigned int n;
@@ -174,6 +187,8 @@ static void ctl_replay(void)
 			if (member->heard)
 				gvpn_ctl_send_member(member);
 		}
+		if (group->rekey)
+			gvpn_ctl_send_rekey(group);
 	}
 	ctl_send(&sync);
 }

@@ -647,6 +647,17 @@ static void heard_reject(struct gvpn_heard *heard, const struct verdict *v)
 	heard->rejected = bgp_attr_intern(v->pi->attr);
 }
 
+/* GSA_REKEY messages prove themselves.  So they pass also in a descriptor whose
+ * MAC cannot be verified because it is of another route epoch than ours: they
+ * may be what leads to that. */
+static void hear_rekey(const struct verdict *v)
+{
+	if ((v->drop && v->drop != GVPN_DROP_ROUTE_EPOCH) ||
+	    v->a.kind != GV_KIND_DESCRIPTOR || !v->a.rekey)
+		return;
+	gvpn_group_rekey(v->group, v->a.rekey, v->a.rekey_len);
+}
+
 static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
 		      const struct verdict *v)
 {
@@ -663,6 +674,7 @@ static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
 		heard_attach(*heard, v);
 	}
 	(*heard)->again = false;
+	hear_rekey(v);
 }
 
 void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest)

@@ -149,9 +149,13 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	struct bgp *bgp = bgp_get_default();
 	struct prefix_rd rd;
 	struct attr *attr;
+	struct gv_attr a;
 
-	if (!gvpn.reflector || !bgp || !group->descriptor) {
+	if (!gvpn.reflector || !bgp || !group->descriptor ||
+	    gv_attr_decode(group->descriptor, group->descriptor_len, &a) !=
+		    GV_ATTR_OK) {
 		gvpn_own_unset(&group->own);
+		gvpn_group_rekey(group, NULL, 0);
 		return;
 	}
 
@@ -161,6 +165,7 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	gvpn_own_set(&group->own, bgp, AFI_IP6, SAFI_MPLS_VPN, &rd,
 		     &gvpn_descriptor_nlri, attr);
 	bgp_attr_unintern(&attr);
+	gvpn_group_rekey(group, a.rekey, a.rekey_len);
 }
 
 static void police_dest(struct bgp_dest *dest, afi_t afi)

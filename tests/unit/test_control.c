@@ -31,7 +31,8 @@
 #define READY "000f 0001 01"
 #define NOT_READY "000f 0001 00"
 #define TEXT_LEFT "0010 0004 6c656674"
-#define UNKNOWN "0011 0003 aabbcc"
+#define REKEY "0011 0004 b0b1b2b3"
+#define UNKNOWN "00f0 0003 aabbcc"
 #define EMPTY "ffff 0000"
 
 #define GROUP_MEMBER                                                           \
@@ -76,6 +77,16 @@ static struct gv_ctl_msg registration(void)
 
 	msg.type = GV_CTL_REGISTRATION;
 	strcpy(msg.identity, "site1@example");
+	return msg;
+}
+
+static struct gv_ctl_msg rekey(void)
+{
+	struct gv_ctl_msg msg = message(GV_CTL_REKEY);
+
+	msg.rekey_len = 4;
+	ramp(msg.rekey, 0xb0);
+	memset(msg.rekey + 4, 0, GV_SECRET_LEN - 4);
 	return msg;
 }
 
@@ -185,6 +196,12 @@ static void example_peer(void **state)
 	encodes_to(of_member(GV_CTL_PEER_DOWN), HEAD("15") GROUP_ID MEMBER_ID);
 }
 
+static void example_rekey(void **state)
+{
+	encodes_to(rekey(), HEAD("16") GROUP_ID REKEY);
+	encodes_to(message(GV_CTL_REKEY), HEAD("16") GROUP_ID);
+}
+
 static void round_trip(const struct gv_ctl_msg *msg)
 {
 	uint8_t buf[GV_CTL_MAX];
@@ -228,6 +245,11 @@ static void range_ends(void **state)
 	msg = of_member(GV_CTL_REGISTRATION_DOWN);
 	memset(msg.text, 't', GV_TEXT_MAX);
 	round_trip(&msg);
+
+	msg = rekey();
+	msg.rekey_len = GV_REKEY_MAX;
+	random_fill(msg.rekey, sizeof(msg.rekey));
+	round_trip(&msg);
 }
 
 static void refuses_to_encode(void **state)
@@ -239,7 +261,7 @@ static void refuses_to_encode(void **state)
 	memset(bad, 0, sizeof(bad));
 	bad[n++] = message(0);
 	bad[n++] = message(3);
-	bad[n++] = message(22);
+	bad[n++] = message(29);
 	bad[n++] = message(255);
 	bad[n] = message(GV_CTL_GROUP_DOWN), bad[n++].group_id = 0;
 	bad[n] = peer(), bad[n++].group_id = 0;
@@ -262,6 +284,8 @@ static void refuses_to_encode(void **state)
 	bad[n] = group_gcks(), bad[n++].attr_len = 0;
 	bad[n] = group_gcks(), bad[n++].attr_len = GV_ATTR_MAX + 1;
 	bad[n] = group_gcks(), bad[n++].gateway.len = 0;
+	bad[n] = rekey(), bad[n++].rekey_len = GV_REKEY_MAX + 1;
+	bad[n] = rekey(), bad[n++].group_id = 0;
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(gv_ctl_encode(&bad[i], buf, sizeof(buf)), 0);
 }
@@ -280,6 +304,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 		peer_status(false),
 		peer(),
 		of_member(GV_CTL_PEER_DOWN),
+		rekey(),
 	};
 
 	*msg = all[i];
@@ -287,7 +312,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 	if (msg->role == GV_ROLE_GCKS)
 		msg->sas = 1;
 }
-#define MESSAGES 11
+#define MESSAGES 12
 
 static void fits_or_fails(void **state)
 {
@@ -347,8 +372,9 @@ static void truncation(void **state)
 		for (size_t cut = 0; cut < len; cut++) {
 			if (decode(buf, cut, &back) != GV_CTL_OK)
 				continue;
-			assert_true(msg.text[0]);
-			assert_int_equal(cut, len - 4 - strlen(msg.text));
+			assert_true(msg.text[0] || msg.rekey_len);
+			assert_int_equal(cut, len - 4 - strlen(msg.text) -
+						      msg.rekey_len);
 		}
 	}
 }
@@ -413,6 +439,7 @@ static void malformed(void **state)
 		{HEAD("0c") GROUP_ID MEMBER_ID SENDER_ID GATEWAY,
 		 GV_CTL_MISSING_TLV},
 		{HEAD("0d") GROUP_ID, GV_CTL_MISSING_TLV},
+		{HEAD("16") REKEY, GV_CTL_MISSING_TLV},
 		{HEAD("0e") GROUP_ID MEMBER_ID SENDER_ID, GV_CTL_MISSING_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY NAME, GV_CTL_MISSING_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME,
@@ -450,6 +477,8 @@ static void malformed(void **state)
 		{PEER ROUTE_SECRET, GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ATTR, GV_CTL_BAD_TLV},
 		{HEAD("02") GROUP_ID, GV_CTL_BAD_TLV},
+		{PEER REKEY, GV_CTL_BAD_TLV},
+		{HEAD("16") GROUP_ID REKEY ATTR, GV_CTL_BAD_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME ATTR ROUTE_SECRET,
 		 GV_CTL_BAD_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME ATTR VRF,
@@ -490,6 +519,7 @@ static void malformed(void **state)
 		{HEAD("0e") "000f 0000", GV_CTL_BAD_TLV},
 		{HEAD("0e") "000f 0002 0100", GV_CTL_BAD_TLV},
 		{HEAD("01") "0010 0000", GV_CTL_BAD_TLV},
+		{HEAD("16") GROUP_ID "0011 0000", GV_CTL_BAD_TLV},
 		/* values out of range */
 		{HEAD("0b") "0001 0004 00000000", GV_CTL_BAD_TLV},
 		{HEAD("15") GROUP_ID "0002 0002 0000", GV_CTL_BAD_TLV},
@@ -539,6 +569,7 @@ static void too_long(void **state)
 		{GV_CTL_GROUP, 6, GV_NAME_MAX + 1},
 		{GV_CTL_GROUP, 7, GV_IFNAME_MAX + 1},
 		{GV_CTL_GROUP, 8, GV_IFNAME_MAX + 1},
+		{GV_CTL_REKEY, 17, GV_REKEY_MAX + 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -604,6 +635,7 @@ int main(void)
 		cmocka_unit_test(example_group),
 		cmocka_unit_test(example_registration),
 		cmocka_unit_test(example_peer),
+		cmocka_unit_test(example_rekey),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(refuses_to_encode),
 		cmocka_unit_test(fits_or_fails),
