@@ -83,6 +83,7 @@
 #define AUTH_KEY 2
 #define GM_SENDER_ID 3
 #define GM_MEMBER_ID 16384
+#define GM_DIRECTION 16385
 
 /* AlgorithmIdentifier of Ed25519, and what precedes the key in its
  * SubjectPublicKeyInfo (RFC 8410). */
@@ -243,7 +244,9 @@ enum gv_gikev2_error gv_gsa_check(const struct gv_gsa *gsa)
 		return GV_GIKEV2_UNSUPPORTED;
 	if (!gsa->group_id || !gsa->route_epoch ||
 	    gsa->sender_id > GV_SENDER_ID_MAX ||
-	    !gsa->sender_id != !gsa->member_id)
+	    !gsa->sender_id != !gsa->member_id ||
+	    gsa->direction > GV_RECEIVE_ONLY ||
+	    (gsa->direction && !gsa->member_id))
 		return GV_GIKEV2_BAD_VALUE;
 	error = check_replay_window(gsa);
 	return error == GV_GIKEV2_OK ? check_epochs(gsa) : error;
@@ -575,6 +578,8 @@ static void put_member_key_bag(struct gv_writer *w, const struct gv_gsa *gsa,
 		gv_put16(w, SENDER_ID_LEN);
 		gv_put24(w, gsa->sender_id);
 		put_tv(w, GM_MEMBER_ID, gsa->member_id);
+		if (gsa->direction)
+			put_tv(w, GM_DIRECTION, gsa->direction);
 	}
 	if (gsa->has_kek) {
 		if (!all_zero(kek->auth_key, sizeof(kek->auth_key)))
@@ -1358,12 +1363,19 @@ get_group_key_bag(struct gv_reader *r, uint8_t spi_len, struct decoding *d)
 }
 
 static enum gv_gikev2_error take_ids(struct gv_gsa *gsa, struct field *sender,
-				     const struct field *member)
+				     const struct field *member,
+				     const struct field *direction)
 {
 	gsa->sender_id = gv_get24(&sender->tlv);
 	gsa->member_id = member->tv;
-	return gsa->sender_id && gsa->member_id ? GV_GIKEV2_OK
-						: GV_GIKEV2_BAD_VALUE;
+	if (!gsa->sender_id || !gsa->member_id)
+		return GV_GIKEV2_BAD_VALUE;
+	if (!direction->present)
+		return GV_GIKEV2_OK;
+	if (direction->tv != GV_SEND_ONLY && direction->tv != GV_RECEIVE_ONLY)
+		return GV_GIKEV2_BAD_VALUE;
+	gsa->direction = direction->tv;
+	return GV_GIKEV2_OK;
 }
 
 static enum gv_gikev2_error take_auth_key(struct gv_gsa *gsa,
@@ -1384,10 +1396,11 @@ static enum gv_gikev2_error take_auth_key(struct gv_gsa *gsa,
 static enum gv_gikev2_error get_member_key_bag(struct gv_reader *r,
 					       struct decoding *d)
 {
-	enum { SENDER, MEMBER, IDS, WRAP = IDS, AUTH, FIELDS };
+	enum { SENDER, MEMBER, DIRECTION, IDS, WRAP = IDS, AUTH, FIELDS };
 	static const struct rule rules[FIELDS] = {
 		[SENDER] = {GM_SENDER_ID, SENDER_ID_LEN, false, false},
 		[MEMBER] = {GM_MEMBER_ID, 0, false, false},
+		[DIRECTION] = {GM_DIRECTION, 0, false, false},
 		[WRAP] = {WRAP_KEY, WRAPPED_LEN, false, true},
 		[AUTH] = {AUTH_KEY, SPKI_LEN, false, false},
 	};
@@ -1403,14 +1416,16 @@ static enum gv_gikev2_error get_member_key_bag(struct gv_reader *r,
 	error = get_attributes(r, rules, fields, rekey_sa ? FIELDS : IDS);
 	if (error != GV_GIKEV2_OK)
 		return error;
-	ids = fields[SENDER].present || fields[MEMBER].present;
+	ids = fields[SENDER].present || fields[MEMBER].present ||
+	      fields[DIRECTION].present;
 	if (ids ? !fields[SENDER].present || !fields[MEMBER].present
 		: !fields[WRAP].present && !fields[AUTH].present)
 		return GV_GIKEV2_MISSING;
 	if ((fields[WRAP].present || fields[AUTH].present) && !d->gsa->has_kek)
 		return GV_GIKEV2_BAD_VALUE;
 	if (ids)
-		error = take_ids(d->gsa, &fields[SENDER], &fields[MEMBER]);
+		error = take_ids(d->gsa, &fields[SENDER], &fields[MEMBER],
+				 &fields[DIRECTION]);
 	if (error == GV_GIKEV2_OK && fields[AUTH].present)
 		error = take_auth_key(d->gsa, &fields[AUTH].tlv);
 	if (error == GV_GIKEV2_OK && fields[WRAP].present)

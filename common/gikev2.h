@@ -70,6 +70,9 @@ struct gv_kek {
 	uint8_t auth_key[GV_SIGN_KEY_LEN];
 };
 
+/* What a member may do with the data SAs. */
+enum gv_direction { GV_BOTH = 0, GV_SEND_ONLY = 1, GV_RECEIVE_ONLY = 2 };
+
 /* Everything that a registration or a rekey delivers.  A GSA_REKEY may carry
  * a KEK alone: then there are no epochs, and of the rest nothing is used. */
 struct gv_gsa {
@@ -87,6 +90,7 @@ struct gv_gsa {
 	/* Member key bag: registration only, 0 in a rekey. */
 	uint16_t member_id;
 	uint32_t sender_id;
+	uint8_t direction; /* enum gv_direction */
 
 	/* With a KEK every epoch has a lifetime. */
 	bool has_kek;

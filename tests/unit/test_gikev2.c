@@ -112,6 +112,7 @@ static void assert_gsa(const struct gv_gsa *a, const struct gv_gsa *b)
 	assert_memory_equal(a->route_secret, b->route_secret, GV_SECRET_LEN);
 	assert_int_equal(a->member_id, b->member_id);
 	assert_int_equal(a->sender_id, b->sender_id);
+	assert_int_equal(a->direction, b->direction);
 	assert_int_equal(a->epochs, b->epochs);
 	for (unsigned int i = 0; i < a->epochs; i++) {
 		const struct gv_epoch_sa *x = &a->epoch[i], *y = &b->epoch[i];
@@ -259,6 +260,7 @@ static void range_ends(void **state)
 	gsa.route_epoch = UINT32_MAX;
 	gsa.member_id = UINT16_MAX;
 	gsa.sender_id = GV_SENDER_ID_MAX;
+	gsa.direction = GV_RECEIVE_ONLY;
 	round_trip(&gsa);
 
 	gsa = registration();
@@ -272,6 +274,7 @@ static void range_ends(void **state)
 	gsa.epoch[0].esp = (struct gv_esp_proposal){28, 0, 0, false};
 	gsa.member_id = 1;
 	gsa.sender_id = 1;
+	gsa.direction = GV_SEND_ONLY;
 	round_trip(&gsa);
 }
 
@@ -332,6 +335,8 @@ static void refuses_to_encode(void **state)
 	bad[n] = registration(), bad[n++].member_id = 0;
 	bad[n] = registration(), bad[n++].sender_id = 0;
 	bad[n] = registration(), bad[n++].sender_id = GV_SENDER_ID_MAX + 1;
+	bad[n] = registration(), bad[n++].direction = GV_RECEIVE_ONLY + 1;
+	bad[n] = rekey(), bad[n++].direction = GV_SEND_ONLY;
 	for (size_t i = 0; i < n; i++) {
 		assert_false(encode(&bad[i], &bodies));
 		assert_int_equal(bodies.gsa_len, 0);
@@ -812,6 +817,23 @@ static void malformed_kd(void **state)
 		 GV_GIKEV2_BAD_VALUE},
 		{BAG_6 BAG_7 "0000 0011 0003 0003 000011 4000 0002 0005",
 		 GV_GIKEV2_BAD_VALUE},
+		{BAG_6 BAG_7 "0000 0013 0003 0003 000011 c000 0005 c001 0001",
+		 GV_GIKEV2_OK},
+		{BAG_6 BAG_7 "0000 0013 0003 0003 000011 c000 0005 c001 0002",
+		 GV_GIKEV2_OK},
+		{BAG_6 BAG_7 "0000 0013 0003 0003 000011 c000 0005 c001 0000",
+		 GV_GIKEV2_BAD_VALUE},
+		{BAG_6 BAG_7 "0000 0013 0003 0003 000011 c000 0005 c001 0003",
+		 GV_GIKEV2_BAD_VALUE},
+		{BAG_6 BAG_7 "0000 0013 0003 0003 000011 c000 0005 c001 0101",
+		 GV_GIKEV2_BAD_VALUE},
+		{BAG_6 BAG_7 "0000 0017 0003 0003 000011 c000 0005 c001 0001"
+			     "c001 0001",
+		 GV_GIKEV2_DUPLICATE},
+		{BAG_6 BAG_7 "0000 0015 0003 0003 000011 c000 0005"
+			     "4001 0002 0001",
+		 GV_GIKEV2_BAD_VALUE},
+		{BAG_6 BAG_7 "0000 0008 c001 0001", GV_GIKEV2_MISSING},
 		{BAG_6 BAG_7, GV_GIKEV2_BAD_VALUE}, /* but GW has its width */
 	};
 
