@@ -13,13 +13,16 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <crypto/crypters/crypter.h>
-#include <utils/identification.h>
 
 /* the group device's default name is this, followed by the group's */
 #define DEVICE_PREFIX "gv-"
+
+/* what the address of a policy server begins with */
+#define SOCKET_PREFIX "unix://"
 
 #define DEFAULT_LIFETIME 3600
 #define DEFAULT_ATD 10
@@ -58,6 +61,40 @@ groupvpn_group_t *groupvpn_group_get_ref(groupvpn_group_t *this)
 	return this;
 }
 
+/**
+ * Destroy a list of patterns
+ */
+static void destroy_patterns(linked_list_t *patterns)
+{
+	patterns->destroy_offset(patterns, offsetof(identification_t, destroy));
+}
+
+/**
+ * Compare two lists of patterns
+ */
+static bool patterns_equal(linked_list_t *a, linked_list_t *b)
+{
+	return a->equals_offset(a, b, offsetof(identification_t, equals));
+}
+
+/*
+ * See header
+ */
+bool groupvpn_matches(linked_list_t *patterns, identification_t *identity)
+{
+	enumerator_t *enumerator;
+	identification_t *pattern;
+	bool found = FALSE;
+
+	enumerator = patterns->create_enumerator(patterns);
+	while (!found && enumerator->enumerate(enumerator, &pattern))
+	{
+		found = identity->matches(identity, pattern) != ID_MATCH_NONE;
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
 /*
  * See header
  */
@@ -65,8 +102,12 @@ void groupvpn_group_destroy(groupvpn_group_t *this)
 {
 	if (this && ref_put(&this->ref))
 	{
-		this->members->destroy_offset(this->members,
-									  offsetof(identification_t, destroy));
+		destroy_patterns(this->members);
+		destroy_patterns(this->issuers);
+		destroy_patterns(this->certificates);
+		destroy_patterns(this->senders);
+		destroy_patterns(this->receivers);
+		free(this->policy);
 		this->gcks->destroy_function(this->gcks, free);
 		DESTROY_IF(this->address);
 		free(this->vrf);
@@ -92,9 +133,14 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 	return streq(this->name, other->name) &&
 		   this->id == other->id &&
 		   this->role == other->role &&
-		   this->members->equals_offset(this->members, other->members,
-										offsetof(identification_t, equals)) &&
+		   patterns_equal(this->members, other->members) &&
 		   this->credential == other->credential &&
+		   patterns_equal(this->issuers, other->issuers) &&
+		   patterns_equal(this->certificates, other->certificates) &&
+		   patterns_equal(this->senders, other->senders) &&
+		   patterns_equal(this->receivers, other->receivers) &&
+		   this->max_members == other->max_members &&
+		   streq(this->policy, other->policy) &&
 		   this->esp.encr == other->esp.encr &&
 		   this->esp.key_bits == other->esp.key_bits &&
 		   this->lifetime == other->lifetime &&
@@ -228,7 +274,10 @@ static identification_t *parse_pattern(char *token)
 	return pattern;
 }
 
-static bool parse_members(groupvpn_group_t *group, char *value)
+/**
+ * Parse identity patterns, separated by commas
+ */
+static bool parse_patterns(linked_list_t *patterns, char *value)
 {
 	enumerator_t *enumerator;
 	identification_t *pattern;
@@ -243,13 +292,84 @@ static bool parse_members(groupvpn_group_t *group, char *value)
 			pattern = parse_pattern(token);
 			if (pattern)
 			{
-				group->members->insert_last(group->members, pattern);
+				patterns->insert_last(patterns, pattern);
 			}
 			ok &= pattern != NULL;
 		}
 	}
 	enumerator->destroy(enumerator);
 	return ok;
+}
+
+/**
+ * Parse identity patterns of which there must be one: none would allow all
+ */
+static bool parse_some_patterns(linked_list_t *patterns, char *value)
+{
+	return parse_patterns(patterns, value) && patterns->get_count(patterns);
+}
+
+static bool parse_members(groupvpn_group_t *group, char *value)
+{
+	return parse_patterns(group->members, value);
+}
+
+static bool parse_issuer(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	identification_t *pattern;
+	bool ok = parse_some_patterns(group->issuers, value);
+
+	enumerator = group->issuers->create_enumerator(group->issuers);
+	while (enumerator->enumerate(enumerator, &pattern))
+	{
+		ok &= pattern->get_type(pattern) == ID_DER_ASN1_DN;
+	}
+	enumerator->destroy(enumerator);
+	return ok;
+}
+
+static bool parse_certificate(groupvpn_group_t *group, char *value)
+{
+	return parse_some_patterns(group->certificates, value);
+}
+
+static bool parse_senders(groupvpn_group_t *group, char *value)
+{
+	return parse_some_patterns(group->senders, value);
+}
+
+static bool parse_receivers(groupvpn_group_t *group, char *value)
+{
+	return parse_some_patterns(group->receivers, value);
+}
+
+static bool parse_max_members(groupvpn_group_t *group, char *value)
+{
+	uint64_t count;
+
+	if (!parse_number(value, 1, UINT16_MAX, &count))
+	{
+		return FALSE;
+	}
+	group->max_members = count;
+	return TRUE;
+}
+
+static bool parse_policy(groupvpn_group_t *group, char *value)
+{
+	struct sockaddr_un addr;
+
+	if (streq(value, "file"))
+	{
+		return TRUE;
+	}
+	if (!strpfx(value, SOCKET_PREFIX "/"))
+	{
+		return FALSE;
+	}
+	group->policy = strdup(value + strlen(SOCKET_PREFIX));
+	return strlen(group->policy) < sizeof(addr.sun_path);
 }
 
 static bool parse_credential(groupvpn_group_t *group, char *value)
@@ -368,6 +488,10 @@ static bool parse_device(groupvpn_group_t *group, char *value)
 	return gv_name_valid(value, GV_IFNAME_MAX);
 }
 
+/* what a list of identities must be, in an error message */
+#define IDENTITIES "identities, separated by commas; write a distinguished " \
+	"name with slashes and without commas, such as /C=CH/O=Acme/CN=*"
+
 /**
  * All options of a group
  */
@@ -387,11 +511,23 @@ static const struct {
 		"a number from 1 to 4294967295" },
 	{ "role", 0, TRUE, parse_role,
 		"\"member\" or \"gcks\"" },
-	{ "members", GV_ROLE_GCKS, FALSE, parse_members,
-		"identities, separated by commas; write a distinguished name with "
-		"slashes and without commas, such as /C=CH/O=Acme/CN=*" },
+	{ "members", GV_ROLE_GCKS, FALSE, parse_members, IDENTITIES },
 	{ "credential", GV_ROLE_GCKS, FALSE, parse_credential,
 		"\"any\", \"psk\" or \"pubkey\"" },
+	{ "issuer", GV_ROLE_GCKS, FALSE, parse_issuer,
+		"distinguished names of CAs, separated by commas and written with "
+		"slashes, such as /C=CH/O=Acme/CN=*" },
+	{ "certificate", GV_ROLE_GCKS, FALSE, parse_certificate,
+		"at least one of " IDENTITIES },
+	{ "senders", GV_ROLE_GCKS, FALSE, parse_senders,
+		"at least one of " IDENTITIES },
+	{ "receivers", GV_ROLE_GCKS, FALSE, parse_receivers,
+		"at least one of " IDENTITIES },
+	{ "max_members", GV_ROLE_GCKS, FALSE, parse_max_members,
+		"a number from 1 to 65535" },
+	{ "policy", GV_ROLE_GCKS, FALSE, parse_policy,
+		"\"file\", or \"" SOCKET_PREFIX "\" and the absolute path of a socket "
+		"of at most 107 characters" },
 	{ "esp_proposal", GV_ROLE_GCKS, FALSE, parse_esp_proposal,
 		"\"aes256gcm16\", \"aes128gcm16\" or \"chacha20poly1305\"" },
 	{ "sa_mode", GV_ROLE_GCKS, FALSE, parse_sa_mode,
@@ -499,6 +635,14 @@ static bool check_gcks(private_groupvpn_config_t *this, groupvpn_group_t *group)
 		return complain(this, group->name, "lifetime = %us: must be at least "
 						"twice dtd = %us", group->lifetime, group->dtd);
 	}
+	if (group->credential == GROUPVPN_CREDENTIAL_PSK &&
+		(group->issuers->get_count(group->issuers) ||
+		 group->certificates->get_count(group->certificates)))
+	{
+		return complain(this, group->name, "credential = psk: must be \"pubkey\" "
+						"or \"any\", with a pre-shared key there is no "
+						"certificate for 'issuer' and 'certificate'");
+	}
 	if (!group->members->get_count(group->members))
 	{
 		DBG1(DBG_CFG, "groupvpn: %s: group '%s': 'members' is empty, nobody "
@@ -545,6 +689,10 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 	INIT(group,
 		.name = strdup(name),
 		.members = linked_list_create(),
+		.issuers = linked_list_create(),
+		.certificates = linked_list_create(),
+		.senders = linked_list_create(),
+		.receivers = linked_list_create(),
 		.esp = { ENCR_AES_GCM_ICV16, 256, 0, TRUE },
 		.lifetime = DEFAULT_LIFETIME,
 		.atd = DEFAULT_ATD,

@@ -12,6 +12,7 @@
 #include <library.h>
 #include <collections/linked_list.h>
 #include <networking/host.h>
+#include <utils/identification.h>
 
 #include <control.h>
 #include <gikev2.h>
@@ -51,6 +52,22 @@ struct groupvpn_group_t {
 
 	/** how they have to be authenticated */
 	groupvpn_credential_t credential;
+
+	/** patterns of the CA that issued their certificate, and of subject or
+	 * subjectAltNames in it, as identification_t; empty: any, or none */
+	linked_list_t *issuers;
+	linked_list_t *certificates;
+
+	/** identity patterns of those who only send, and who only receive, as
+	 * identification_t */
+	linked_list_t *senders;
+	linked_list_t *receivers;
+
+	/** members that may be registered at a time, 0 for any number */
+	uint32_t max_members;
+
+	/** path of the socket of the policy server, NULL if there is none */
+	char *policy;
 
 	/** cipher of the data SAs */
 	struct gv_esp_proposal esp;
@@ -92,6 +109,13 @@ groupvpn_group_t *groupvpn_group_get_ref(groupvpn_group_t *this);
  * Release a reference.
  */
 void groupvpn_group_destroy(groupvpn_group_t *this);
+
+/**
+ * Whether an identity matches one of a list of patterns.
+ *
+ * @param patterns		identification_t*, wildcards included
+ */
+bool groupvpn_matches(linked_list_t *patterns, identification_t *identity);
 
 /**
  * Compare all that is configured.

@@ -13,6 +13,10 @@ def member_group(name, **options):
                            if v is not None))
 
 
+def gcks_group(*options):
+    return section("bad", "id = 500", "role = gcks", *options)
+
+
 # What is wrong, and what the log says of it: the value, and what is right.
 WRONG = {
     "id that is no number": (
@@ -54,6 +58,40 @@ WRONG = {
     "dtd not longer than atd": (
         section("bad", "id = 500", "role = gcks", "atd = 10s", "dtd = 5s"),
         "must be longer than atd"),
+    "issuer that is no distinguished name": (
+        gcks_group("issuer = ca.example.net"),
+        'issuer = "ca.example.net": must be distinguished names of CAs'),
+    "issuer that would be everybody": (
+        gcks_group('issuer = ""'), 'issuer = "": must be distinguished names'),
+    "issuer with a pre-shared key": (
+        gcks_group("issuer = /CN=CA", "credential = psk"),
+        'credential = psk: must be "pubkey" or "any"'),
+    "certificate with a pre-shared key": (
+        gcks_group("certificate = site1.example.net", "credential = psk"),
+        'credential = psk: must be "pubkey" or "any"'),
+    "certificate that would be everybody": (
+        gcks_group('certificate = " , "'), "must be at least one of identities"),
+    "certificate with commas": (
+        gcks_group('certificate = "C=CH, O=Acme"'),
+        'certificate = "C=CH, O=Acme": must be at least one of identities'),
+    "senders none": (
+        gcks_group('senders = ""'), 'senders = "": must be at least one of'),
+    "receivers none": (
+        gcks_group('receivers = ""'), 'receivers = "": must be at least one of'),
+    "max_members zero": (
+        gcks_group("max_members = 0"),
+        'max_members = "0": must be a number from 1 to 65535'),
+    "max_members with a unit": (
+        gcks_group("max_members = 10k"), "must be a number from 1 to 65535"),
+    "policy unknown": (
+        gcks_group("policy = radius"), 'policy = "radius": must be "file", or'),
+    "policy server of a relative path": (
+        gcks_group("policy = unix://policy.sock"),
+        'policy = "unix://policy.sock": must be "file", or'),
+    "policy server of a path too long": (
+        gcks_group("policy = unix:///" + "x" * 107), "at most 107 characters"),
+    "policy option of a member": (
+        member_group("bad", max_members="5"), "is for role = gcks"),
 }
 
 
