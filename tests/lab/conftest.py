@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One network for all tests, made anew only after a test that failed."""
 
+import itertools
 import os
 import pathlib
 import re
 
 import pytest
 
-from lab import LOGS, LabError
+import split
+from lab import LabError
 from sites import Network, Site, build
 
 LOG_TAIL = 15
@@ -58,6 +60,24 @@ def report(lab, name):
             print("\n".join(lines))
 
 
+def pytest_runtestloop(session):
+    """Of the selected tests, those in the files that this lane takes."""
+    if not os.environ.get("GROUPVPN_QUEUE") or session.testsfailed:
+        return None
+    by_file = {name: list(items) for name, items in itertools.groupby(
+        session.items, lambda item: item.path.name)}
+    for file in split.take_next(pathlib.Path(os.environ["GROUPVPN_QUEUE"])):
+        items = by_file[file]
+        for item, following in zip(items, [*items[1:], None]):
+            item.config.hook.pytest_runtest_protocol(item=item,
+                                                     nextitem=following)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+    return True
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
@@ -103,10 +123,4 @@ def pytest_sessionfinish(session):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     counts = [len(reporter.stats.get(key, []))
               for key in ("passed", "failed", "error", "skipped")]
-    if pathlib.Path(LOGS).is_dir():
-        (LOGS / "counts").write_text(
-            f"{counts[0]} {counts[1] + counts[2]} {counts[3]}\n")
-
-
-def pytest_report_header():
-    return f"lab: plugins of {os.environ.get('GROUPVPN_BUILD')}"
+    split.record([counts[0], counts[1] + counts[2], counts[3]])

@@ -422,9 +422,11 @@ charon-systemd {
 """)
         self.write("/etc/strongswan.d/charon/groupvpn.conf", (
             SOURCE / "strongswan-plugin/groupvpn.conf").read_text())
-        # Joins multicast groups on every interface: noise in captures.
-        self.write("/etc/strongswan.d/charon/forecast.conf",
-                   "forecast {\n    load = no\n}\n")
+        # forecast joins multicast groups on every interface, noise in captures;
+        # af-alg has a guest look for a hundred modules that it does not have.
+        for plugin in ("forecast", "af-alg"):
+            self.write(f"/etc/strongswan.d/charon/{plugin}.conf",
+                       f"{plugin} {{\n    load = no\n}}\n")
 
     def mounts(self):
         mount(self.lab.directory, INSIDE, flags=MS_BIND)

@@ -11,6 +11,8 @@ and the build tree are simply there.  Which of the two is printed first.
     run.py --build DIR demo
     run.py --build DIR exec PROGRAM [arguments]
 
+Many tests are split over several guests, one for each CPU: see split.py.
+
 Exit status is that of what ran.  Logs of failed tests are in build/lab-logs.
 """
 
@@ -23,16 +25,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+
+import split
 
 LAB = pathlib.Path(__file__).resolve().parent
 SOURCE = LAB.parent.parent
 LOGS = SOURCE / "build" / "lab-logs"
 UML = "/usr/bin/linux.uml"
-GUEST_MEMORY = "3G"
+GUEST_GIGABYTES = 3
 PR_SET_PDEATHSIG = 1
-# pytest's exit status when an expression selects none of its tests.
-NO_TESTS = 5
+ASAN_TESTS = "test_asan.py"
 
 # What the data plane is made of, each tried in a namespace of its own.
 PROBE = """
@@ -55,45 +59,66 @@ def kernel_suffices():
     return probe.returncode == 0
 
 
-def die_with_parent(sig=signal.SIGKILL):
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, sig)
+def guests_possible():
+    """How many guests side by side: a CPU and its memory for each."""
+    if not os.access(UML, os.X_OK):
+        return 0
+    with open("/proc/meminfo") as file:
+        free = next(int(line.split()[1]) for line in file
+                    if line.startswith("MemAvailable:"))
+    return max(1, min(len(os.sched_getaffinity(0)),
+                      free // (GUEST_GIGABYTES << 20)))
 
 
-def terminate_on_signals(process):
-    """Lets a signal to us end what we run, and then us."""
-    def handler(number, _frame):
-        process.kill()
-        sys.exit(128 + number)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, handler)
+class Processes:
+    """What runs, to be ended when we are."""
+
+    running = set()
+
+    @classmethod
+    def end(cls, number, _frame):
+        for process in list(cls.running):
+            process.kill()
+        os._exit(128 + number)
+
+    @classmethod
+    def run(cls, argv, out, timeout, environment=None):
+        """Gives each line of output to out; returns the exit status, or None
+        if the time was over.  Must not be called by a thread that ends before
+        the process does: it would take the process with it."""
+        process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=lambda: ctypes.CDLL(None).prctl(
+                PR_SET_PDEATHSIG, signal.SIGKILL))
+        cls.running.add(process)
+        late = threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), process.kill()))
+        timer.daemon = True
+        timer.start()
+        for line in process.stdout:
+            out(line.replace(b"\r", b"").decode(errors="replace"))
+        status = process.wait()
+        timer.cancel()
+        cls.running.discard(process)
+        return None if late.is_set() else status
 
 
-def run_directly(command, environment, timeout):
-    process = subprocess.Popen(command, env=os.environ | environment,
-                               stdin=subprocess.DEVNULL,
-                               preexec_fn=die_with_parent)
-    terminate_on_signals(process)
-    try:
-        status = process.wait(timeout)
-        return 0 if status == NO_TESTS else status
-    except subprocess.TimeoutExpired:
-        process.kill()
+def run_directly(command, environment, out, timeout):
+    status = Processes.run(command, out, timeout, os.environ | environment)
+    if status is None:
         say(f"timed out after {timeout} seconds")
         return 1
+    return status
 
 
-def run_in_guest(command, environment, timeout):
+def run_in_guest(command, environment, out, timeout):
     """Boots a guest that runs the command and powers off.
 
-    The exchange directory, the only one the guest can write to, brings the
-    command in and the exit status back.
+    The exchange directory brings the command in and the exit status back.  It
+    is in LOGS, the only directory that the guest can write to.
     """
-    if not os.access(UML, os.X_OK):
-        say(f"this kernel lacks ESP, GRE or VRF and there is no {UML}: "
-            "install user-mode-linux")
-        return 1
-    say(f"the kernel lacks ESP, GRE or VRF: running in a guest ({UML})")
-    with tempfile.TemporaryDirectory(prefix="run-", dir=LOGS) as exchange:
+    with tempfile.TemporaryDirectory(prefix="guest-", dir=LOGS) as exchange:
         run = pathlib.Path(exchange, "run.json")
         status = pathlib.Path(exchange, "status")
         run.write_text(json.dumps({
@@ -101,27 +126,16 @@ def run_in_guest(command, environment, timeout):
             "directory": os.getcwd()}))
         # A PID namespace: when its first process dies, so does every
         # process that the guest kernel made.
-        guest = subprocess.Popen(
+        Processes.run(
             ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
              "--propagation", "unchanged",
-             UML, f"mem={GUEST_MEMORY}", "rootfstype=hostfs", "rootflags=/",
-             "ro", f"init={LAB}/guest-init", "quiet", "loglevel=1",
-             "selinux=0", "apparmor=0", "con=null",
+             UML, f"mem={GUEST_GIGABYTES}G", "rootfstype=hostfs",
+             "rootflags=/", "ro", f"init={LAB}/guest-init", "quiet",
+             "loglevel=1", "selinux=0", "apparmor=0", "con=null",
              "con0=null,fd:1", f"lab_exchange={exchange}",
-             f"lab_logs={LOGS}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
-        terminate_on_signals(guest)
-        signal.signal(signal.SIGALRM, lambda *_: guest.kill())
-        signal.alarm(timeout)
-        for line in guest.stdout:
-            sys.stdout.buffer.write(line.replace(b"\r", b""))
-            sys.stdout.buffer.flush()
-        guest.wait()
-        signal.alarm(0)
+             f"lab_logs={LOGS}"], out, timeout)
         try:
-            result = int(status.read_text())
-            return 0 if result == NO_TESTS else result
+            return int(status.read_text())
         except (OSError, ValueError):
             say("the guest ended without a result: it crashed, was killed, "
                 f"or ran longer than {timeout} seconds")
@@ -137,14 +151,46 @@ def run_as_guest(exchange):
     pathlib.Path(exchange, "status").write_text(str(result.returncode))
 
 
-def read_counts(file):
-    """[passed, failed, skipped] of what just ran; it failed if it left none."""
-    try:
-        return [int(number) for number in file.read_text().split()]
-    except FileNotFoundError:
-        return [0, 1, 0]
-    finally:
-        file.unlink(missing_ok=True)
+def run_tests(arguments, environment, runner, options):
+    """pytest's tests, in as many lanes as there are CPUs and it is worth."""
+    selected = split.select(arguments, environment)
+    if not selected:
+        say("no test is selected")
+        return 1, [0, 1, 0]
+    apart = []
+    if runner is run_in_guest and ASAN_TESTS in selected:
+        apart = [ASAN_TESTS]
+        say("AddressSanitizer has no room in a guest: its tests run directly, "
+            "as far as they go without a data plane")
+
+    def direct(*what):
+        return run_directly(*what, options.timeout)
+
+    def run(*what):
+        return runner(*what, options.timeout)
+
+    with tempfile.TemporaryDirectory(prefix="tests-", dir=LOGS) as directory:
+        work = split.Work(selected, pathlib.Path(directory), apart)
+        lanes = min(options.lanes or guests_possible() or os.cpu_count(),
+                    work.lanes_worth)
+
+        def lane(number):
+            # In the last lane: the first has the longest file to begin with.
+            if apart and number == lanes:
+                work.run(direct, "directly", [*arguments, *apart], environment,
+                         queue=False)
+            if work.left():
+                work.run(run, f"lane {number}",
+                         [*arguments, *(f"--ignore={f}" for f in apart)],
+                         environment)
+        threads = [threading.Thread(target=lane, args=(n,), daemon=True)
+                   for n in range(1, lanes + 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    work.show_details()
+    return work.status, work.counts
 
 
 def main():
@@ -161,6 +207,8 @@ def main():
                         help="file to append 'passed failed skipped' to")
     parser.add_argument("--timeout", type=int, default=3600,
                         help="seconds after which everything is killed")
+    parser.add_argument("--lanes", type=int,
+                        help="at most so many guests with tests at once")
     parser.add_argument("what", choices=("test", "demo", "exec"))
     options, rest = parser.parse_known_args()
 
@@ -169,19 +217,11 @@ def main():
     if os.geteuid() != 0:
         say("namespaces and daemons need root: run this with sudo")
         return 1
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, Processes.end)
+    sys.stdout.reconfigure(line_buffering=True)
     colour = "yes" if sys.stdout.isatty() else "no"
-    command = {
-        "test": ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider",
-                 "-rs", "-v", "--durations=10", "--tb=short",
-                 f"--color={colour}", f"--rootdir={LAB}", *rest],
-        "demo": ["/usr/bin/python3", str(LAB / "demo.py"), *rest],
-        "exec": rest,
-    }[options.what]
-    if options.what == "test":
-        os.chdir(LAB)
     LOGS.mkdir(parents=True, exist_ok=True)
-    counts = LOGS / "counts"
-    counts.unlink(missing_ok=True)
     environment = {
         "GROUPVPN_COLOUR": colour,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -195,25 +235,30 @@ def main():
     started = time.monotonic()
     if kernel_suffices():
         say("the kernel has ESP, GRE and VRF: running in namespaces directly")
-        status = run_directly(command, environment, options.timeout)
-        total = read_counts(counts)
+        runner = run_directly
+    elif guests_possible():
+        say(f"the kernel lacks ESP, GRE or VRF: running in a guest ({UML})")
+        runner = run_in_guest
     else:
-        in_guest = command
-        if options.what == "test":
-            in_guest = [*command, "--ignore=test_asan.py"]
-        status = run_in_guest(in_guest, environment, options.timeout)
-        total = read_counts(counts)
-        if options.what == "test" and options.asan:
-            say("AddressSanitizer has no room in the guest: its tests run "
-                "directly, as far as they go without a data plane")
-            status |= run_directly([*command, "test_asan.py"], environment,
-                                   options.timeout)
-            total = [a + b for a, b in zip(total, read_counts(counts))]
+        say(f"this kernel lacks ESP, GRE or VRF and there is no {UML}: "
+            "install user-mode-linux")
+        return 1
+    if options.what == "test":
+        os.chdir(LAB)
+        status, counts = run_tests(
+            [f"--rootdir={LAB}", f"--color={colour}", *rest], environment,
+            runner, options)
+        say("{} passed, {} failed, {} skipped".format(*counts))
+        if options.counts:
+            options.counts.parent.mkdir(parents=True, exist_ok=True)
+            with options.counts.open("a") as file:
+                print(*counts, file=file)
+    else:
+        command = ["/usr/bin/python3", str(LAB / "demo.py")] \
+            if options.what == "demo" else []
+        status = runner([*command, *rest], environment, sys.stdout.write,
+                        options.timeout)
     say(f"finished in {time.monotonic() - started:.0f} seconds")
-    if options.counts:
-        options.counts.parent.mkdir(parents=True, exist_ok=True)
-        with options.counts.open("a") as file:
-            print(*total, file=file)
     return status
 
 
