@@ -31,11 +31,16 @@ enum tlv {
 	TLV_READY,
 	TLV_TEXT,
 	TLV_REKEY,
+	/* 18, 19: not used yet */
+	TLV_OTHER_ROUTE_EPOCH = 20,
+	TLV_OTHER_ROUTE_SECRET,
 	TLV_END
 };
 
 #define BIT(t) (1u << TLV_##t)
 #define MEMBER_IDS (BIT(GROUP_ID) | BIT(MEMBER_ID))
+#define OTHER_ROUTE_KEY (BIT(OTHER_ROUTE_EPOCH) | BIT(OTHER_ROUTE_SECRET))
+#define UNKNOWN (1u << 0 | 1u << 18 | 1u << 19)
 #define GROUP_IDS (BIT(GROUP_ID) | BIT(GATEWAY) | BIT(ROLE) | BIT(NAME))
 
 struct layout {
@@ -67,7 +72,7 @@ static const struct layout member_layout = {
 	"group",
 	GROUP_IDS | BIT(MEMBER_ID) | BIT(SENDER_ID) | BIT(DEVICE) |
 		BIT(ROUTE_EPOCH) | BIT(ROUTE_SECRET),
-	BIT(VRF) | BIT(EPOCH) | BIT(SAS),
+	BIT(VRF) | BIT(EPOCH) | BIT(SAS) | OTHER_ROUTE_KEY,
 };
 
 static const struct layout gcks_layout = {
@@ -150,6 +155,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(DEVICE);
 	if (msg->has_route_secret)
 		set |= BIT(ROUTE_SECRET);
+	if (msg->has_other_route_secret)
+		set |= OTHER_ROUTE_KEY;
 	if (msg->attr_len && msg->attr_len <= GV_ATTR_MAX)
 		set |= BIT(ATTR);
 	if (msg->identity[0])
@@ -211,6 +218,12 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_ROUTE_SECRET:
 		gv_put_bytes(w, msg->route_secret, GV_SECRET_LEN);
 		break;
+	case TLV_OTHER_ROUTE_EPOCH:
+		gv_put32(w, msg->other_route_epoch);
+		break;
+	case TLV_OTHER_ROUTE_SECRET:
+		gv_put_bytes(w, msg->other_route_secret, GV_SECRET_LEN);
+		break;
 	case TLV_ATTR:
 		gv_put_bytes(w, msg->attr, msg->attr_len);
 		break;
@@ -242,7 +255,9 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 	/* Left out it would mean the default table. */
 	if (msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX))
 		return 0;
-	if (msg->rekey_len > GV_REKEY_MAX)
+	if (msg->rekey_len > GV_REKEY_MAX) ||
+	    (msg->has_other_route_secret &&
+	     msg->other_route_epoch == msg->route_epoch))
 		return 0;
 	set &= layout->mandatory | layout->optional;
 	gv_writer_init(&w, buf, size < GV_CTL_MAX ? size : GV_CTL_MAX);
@@ -314,14 +329,15 @@ static bool get_rekey(struct gv_reader *r, struct gv_ctl_msg *msg)
 	return true;
 }
 
-static bool get_secret(struct gv_reader *r, struct gv_ctl_msg *msg)
+static bool get_secret(struct gv_reader *r, uint8_t to[GV_SECRET_LEN],
+		       bool *has)
 {
 	const uint8_t *secret = gv_get_bytes(r, GV_SECRET_LEN);
 
 	if (!secret)
 		return false;
-	memcpy(msg->route_secret, secret, GV_SECRET_LEN);
-	msg->has_route_secret = true;
+	memcpy(to, secret, GV_SECRET_LEN);
+	*has = true;
 	return true;
 }
 
@@ -368,7 +384,13 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		msg->route_epoch = gv_get32(r);
 		return true;
 	case TLV_ROUTE_SECRET:
-		return get_secret(r, msg);
+		return get_secret(r, msg->route_secret, &msg->has_route_secret);
+	case TLV_OTHER_ROUTE_EPOCH:
+		msg->other_route_epoch = gv_get32(r);
+		return true;
+	case TLV_OTHER_ROUTE_SECRET:
+		return get_secret(r, msg->other_route_secret,
+				  &msg->has_other_route_secret);
 	case TLV_ATTR:
 		return get_attr(r, msg);
 	case TLV_IDENTITY:
@@ -396,7 +418,7 @@ static enum gv_ctl_error get_tlvs(struct gv_reader *r, struct gv_ctl_msg *msg,
 
 		if (!gv_get_sub(r, len, &value))
 			return GV_CTL_TRUNCATED;
-		if (!type || type >= TLV_END)
+		if (type >= TLV_END || UNKNOWN & 1u << type)
 			continue;
 		if (*seen & 1u << type || !get_value(&value, type, msg) ||
 		    !gv_reader_done(&value))
@@ -431,6 +453,11 @@ static enum gv_ctl_error decode(const uint8_t *buf, size_t len,
 	if (!layout || (layout->mandatory & ~seen))
 		return GV_CTL_MISSING_TLV;
 	if (seen & ~(layout->mandatory | layout->optional))
+		return GV_CTL_BAD_TLV;
+	if (seen & OTHER_ROUTE_KEY && ~seen & OTHER_ROUTE_KEY)
+		return GV_CTL_MISSING_TLV;
+	if (msg->has_other_route_secret &&
+	    msg->other_route_epoch == msg->route_epoch)
 		return GV_CTL_BAD_TLV;
 	return GV_CTL_OK;
 }

@@ -67,6 +67,11 @@ struct gv_ctl_msg {
 	uint32_t route_epoch;  /* member: M */
 	bool has_route_secret; /* member: true */
 	uint8_t route_secret[GV_SECRET_LEN];
+	/* Member, while the route epoch changes: the one that comes next or
+	 * went before.  Its routes are accepted, too. */
+	uint32_t other_route_epoch; /* not route_epoch */
+	bool has_other_route_secret;
+	uint8_t other_route_secret[GV_SECRET_LEN];
 	/* GCKS: M, the descriptor's group attribute value. */
 	uint8_t attr[GV_ATTR_MAX];
 	size_t attr_len;

@@ -33,6 +33,10 @@
 #define TEXT_LEFT "0010 0004 6c656674"
 #define REKEY "0011 0004 b0b1b2b3"
 #define UNKNOWN "00f0 0003 aabbcc"
+#define OTHER_ROUTE_EPOCH "0014 0004 00000004"
+#define OTHER_ROUTE_SECRET                                                     \
+	"0015 0020 909192939495969798999a9b9c9d9e9f"                           \
+	"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
 #define EMPTY "ffff 0000"
 
 #define GROUP_MEMBER                                                           \
@@ -118,6 +122,16 @@ static struct gv_ctl_msg group_member(void)
 	return msg;
 }
 
+static struct gv_ctl_msg group_changing(void)
+{
+	struct gv_ctl_msg msg = group_member();
+
+	msg.other_route_epoch = EX_ROUTE_EPOCH + 1;
+	msg.has_other_route_secret = true;
+	ramp(msg.other_route_secret, 0x90);
+	return msg;
+}
+
 static struct gv_ctl_msg group_gcks(void)
 {
 	struct gv_ctl_msg msg = message(GV_CTL_GROUP);
@@ -165,6 +179,8 @@ static void example_group(void **state)
 	struct gv_ctl_msg msg = group_member();
 
 	encodes_to(msg, GROUP_MEMBER);
+	encodes_to(group_changing(),
+		   GROUP_MEMBER OTHER_ROUTE_EPOCH OTHER_ROUTE_SECRET);
 	msg.vrf[0] = '\0';
 	memset(msg.vrf, 0, sizeof(msg.vrf));
 	encodes_to(msg,
@@ -279,6 +295,8 @@ static void refuses_to_encode(void **state)
 	bad[n] = group_member(), bad[n++].device[1] = '/';
 	bad[n] = group_member(), bad[n++].vrf[1] = ' ';
 	bad[n] = group_member(), bad[n++].has_route_secret = false;
+	bad[n] = group_changing(), bad[n++].has_route_secret = false;
+	bad[n] = group_changing(), bad[n++].other_route_epoch = EX_ROUTE_EPOCH;
 	bad[n] = group_member(), bad[n++].gateway.len = 0;
 	bad[n] = group_member(), bad[n++].member_id = 0;
 	bad[n] = group_gcks(), bad[n++].attr_len = 0;
@@ -296,6 +314,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 		with_text(message(GV_CTL_HELLO), "groupvpn 0.1"),
 		message(GV_CTL_SYNC),
 		group_member(),
+		group_changing(),
 		group_gcks(),
 		message(GV_CTL_GROUP_DOWN),
 		registration(),
@@ -312,7 +331,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 	if (msg->role == GV_ROLE_GCKS)
 		msg->sas = 1;
 }
-#define MESSAGES 12
+#define MESSAGES 13
 
 static void fits_or_fails(void **state)
 {
@@ -372,6 +391,11 @@ static void truncation(void **state)
 		for (size_t cut = 0; cut < len; cut++) {
 			if (decode(buf, cut, &back) != GV_CTL_OK)
 				continue;
+			/* what is optional and last */
+			if (msg.has_other_route_secret) {
+				assert_int_equal(cut, len - 44);
+				continue;
+			}
 			assert_true(msg.text[0] || msg.rekey_len);
 			assert_int_equal(cut, len - 4 - strlen(msg.text) -
 						      msg.rekey_len);
@@ -469,6 +493,19 @@ static void malformed(void **state)
 		{GROUP_MEMBER SAS, GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ROUTE_EPOCH, GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ROUTE_SECRET, GV_CTL_BAD_TLV},
+		/* half a pair, a pair twice, the same epoch in both */
+		{GROUP_MEMBER OTHER_ROUTE_EPOCH, GV_CTL_MISSING_TLV},
+		{GROUP_MEMBER OTHER_ROUTE_SECRET, GV_CTL_MISSING_TLV},
+		{GROUP_MEMBER OTHER_ROUTE_EPOCH OTHER_ROUTE_SECRET
+			 OTHER_ROUTE_SECRET,
+		 GV_CTL_BAD_TLV},
+		{GROUP_MEMBER "0014 0004 00000003" OTHER_ROUTE_SECRET,
+		 GV_CTL_BAD_TLV},
+		{GROUP_MEMBER OTHER_ROUTE_EPOCH "0015 0002 9091",
+		 GV_CTL_BAD_TLV},
+		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME ATTR
+			 OTHER_ROUTE_EPOCH OTHER_ROUTE_SECRET,
+		 GV_CTL_BAD_TLV},
 		/* one that has no place there */
 		{PEER ROLE_MEMBER, GV_CTL_BAD_TLV},
 		{PEER NAME, GV_CTL_BAD_TLV},
