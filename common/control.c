@@ -255,7 +255,7 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 	/* Left out it would mean the default table. */
 	if (msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX))
 		return 0;
-	if (msg->rekey_len > GV_REKEY_MAX) ||
+	if (msg->rekey_len > GV_REKEY_MAX ||
 	    (msg->has_other_route_secret &&
 	     msg->other_route_epoch == msg->route_epoch))
 		return 0;

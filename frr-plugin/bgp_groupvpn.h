@@ -35,6 +35,9 @@
 
 #define GVPN_BATCH 256	    /* items per event */
 #define GVPN_STALE_TIME 300 /* s that a restarted charon has to repeat itself */
+/* s that routes of an epoch are taken after charon has ended it: the others end
+ * it, and withdraw what they sealed in it, at nearly the same time */
+#define GVPN_FORGET_TIME 5
 
 DECLARE_MGROUP(GROUPVPN);
 
@@ -72,6 +75,7 @@ struct gvpn_export {
 	struct prefix prefix;
 	struct prefix nlri;
 	struct gvpn_own own;
+	struct gvpn_own old; /* sealed in the route epoch before */
 };
 
 /* "group-vpn member NAME" in one BGP instance. */
@@ -87,7 +91,9 @@ struct gvpn_bind {
 	bool announcing;
 	struct bgp *vpn; /* the instance whose VPN table it is in */
 	struct prefix_rd rd;
-	uint8_t *seal_key; /* GV_SECRET_LEN, as all keys here */
+	uint8_t *seal_key;	  /* GV_SECRET_LEN, as all keys here */
+	uint32_t route_epoch;	  /* of seal_key */
+	uint32_t old_route_epoch; /* of exports' old; 0: they are withdrawn */
 	struct attr *member_attr, *routes_attr; /* interned */
 	struct gvpn_own member;
 	struct gvpn_exports_head exports[1];
@@ -150,9 +156,17 @@ struct gvpn_member {
 	/* What charon says: SAs and neighbour are in the kernel, or why not. */
 	bool ready;
 	char reason[GV_TEXT_MAX + 1];
-	/* Opens its routes. */
-	bool has_key;
-	uint8_t *key;
+	/* Opens its routes: in the group's route and other epoch. */
+	struct {
+		uint32_t epoch; /* 0: not derived yet */
+		uint8_t *key;
+	} keys[2];
+};
+
+/* What comes from a route secret. */
+struct gvpn_route_keys {
+	uint32_t epoch; /* 0: none */
+	uint8_t *secret, *mac_key;
 };
 
 /* What charon says of a group, and what follows from it. */
@@ -182,8 +196,11 @@ struct gvpn_group {
 	char vrf[GV_IFNAME_MAX + 1];
 	char device[GV_IFNAME_MAX + 1];
 	uint16_t member_id;
-	uint32_t sender_id, route_epoch;
-	uint8_t *route_secret, *mac_key;
+	uint32_t sender_id;
+	/* We announce with route, and take what comes with route or other. */
+	struct gvpn_route_keys route, other;
+	bool changing;		/* charon still names other */
+	struct event *t_forget; /* it does not: until other is forgotten */
 	struct gvpn_bind *bind;
 	bool active;		  /* bound, and the VRF agrees */
 	unsigned int descriptors; /* heard and valid */
@@ -338,6 +355,9 @@ void gvpn_group_forget(const char *why);
 
 struct gvpn_group *gvpn_group_find(uint32_t id);
 struct gvpn_group *gvpn_group_find_name(const char *name);
+/* The keys of a route epoch that the group has, or NULL. */
+const struct gvpn_route_keys *gvpn_group_keys(const struct gvpn_group *group,
+					      uint32_t route_epoch);
 struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id);
 /* The registrations of one gateway: NULL ends. */
 struct gvpn_reg *gvpn_reg_first(const struct gv_addr *gateway);
@@ -421,6 +441,8 @@ void gvpn_queue_init(void);
 void gvpn_queue_fini(void);
 void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest);
 void gvpn_queue_forget(const struct bgp *bgp);
+/* The best path selection of this destination is still to come. */
+bool gvpn_selection_is_due(const struct bgp_dest *dest);
 
 /* bgp_groupvpn_policy.c --------------------------------------------------- */
 

@@ -9,6 +9,10 @@
  * inside.  Opened and imported paths are not announced, nor is an aggregate of
  * nothing else.
  *
+ * When the route epoch changes, what was sealed in the one before stays beside
+ * what is sealed in the new one until charon ends it: receivers have both for
+ * a while, and no route is lost in between.
+ *
  * bgpd's hooks do not report every change of a selection (next-hop tracking
  * makes some without a word), but every change gives the destination the next
  * version number of its table.  So that number is polled, and a walk through
@@ -52,6 +56,7 @@ static void export_free(struct gvpn_bind *bind, struct gvpn_export *export)
 {
 	gvpn_exports_del(bind->exports, export);
 	gvpn_own_unset(&export->own);
+	gvpn_own_unset(&export->old);
 	XFREE(MTYPE_GROUPVPN_EXPORT, export);
 }
 
@@ -131,6 +136,17 @@ static bool is_at(const struct gvpn_own *own, const struct prefix_rd *rd,
 	       prefix_same(bgp_dest_get_prefix(own->dest), nlri);
 }
 
+/* Makes room for what the prefix seals to now. */
+static void export_move(struct gvpn_bind *bind, struct gvpn_export *export)
+{
+	if (bind->old_route_epoch && !export->old.pi) {
+		export->old = export->own;
+		memset(&export->own, 0, sizeof(export->own));
+	} else {
+		gvpn_own_unset(&export->own);
+	}
+}
+
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 {
 	const struct prefix *p = bgp_dest_get_prefix(dest);
@@ -151,8 +167,10 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 		prefix_copy(&export->prefix, p);
 		gvpn_exports_add(bind->exports, export);
 	}
+	if (!bind->old_route_epoch)
+		gvpn_own_unset(&export->old);
 	if (!is_at(&export->own, &bind->rd, &nlri))
-		gvpn_own_unset(&export->own);
+		export_move(bind, export);
 	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
 		     &nlri, bind->routes_attr);
 }
@@ -189,6 +207,11 @@ static bool walk_batch(struct gvpn_bind *bind)
 		if (bind->walk_from &&
 		    bind->walk_at->version <= bind->walk_from)
 			continue;
+		/* Its path may be going while the next one is not chosen. */
+		if (gvpn_selection_is_due(bind->walk_at)) {
+			gvpn_queue_dest(bind->bgp, bind->walk_at);
+			continue;
+		}
 		gvpn_zebra_dest(bind->bgp, bind->walk_at);
 		gvpn_export_dest(bind, bind->walk_at);
 	}
@@ -230,14 +253,14 @@ static struct attr *make_attr(const struct gvpn_group *group, struct bgp *vpn,
 		.group_id = group->id,
 		.member_id = group->member_id,
 		.sender_id = group->sender_id,
-		.route_epoch = group->route_epoch,
+		.route_epoch = group->route.epoch,
 		.gateway = group->gateway,
 		.sealed = kind == GV_KIND_ROUTES,
 	};
 	uint8_t value[GV_ATTR_MAX];
 	size_t len;
 
-	len = gv_attr_encode(&a, group->mac_key, value, sizeof(value));
+	len = gv_attr_encode(&a, group->route.mac_key, value, sizeof(value));
 	if (len == 0) {
 		zlog_err("group-vpn: group %s (%u): cannot encode the group "
 			 "attribute",
@@ -266,6 +289,26 @@ static void attrs_free(struct gvpn_bind *bind)
 		bgp_attr_unintern(&bind->routes_attr);
 	bind->member_attr = bind->routes_attr = NULL;
 	gv_wipe(bind->seal_key, GV_SECRET_LEN);
+	bind->route_epoch = bind->old_route_epoch = 0;
+}
+
+/* Which of the two route epochs that are announced is the old one; whether
+ * that is another than before. */
+static bool set_route_epoch(struct gvpn_bind *bind, bool member_changes)
+{
+	const struct gvpn_group *group = bind->group;
+	uint32_t old = bind->old_route_epoch;
+
+	if (bind->route_epoch != group->route.epoch) {
+		old = bind->route_epoch;
+		bind->route_epoch = group->route.epoch;
+	}
+	if (!group->changing || old != group->other.epoch || member_changes)
+		old = 0;
+	if (old == bind->old_route_epoch)
+		return false;
+	bind->old_route_epoch = old;
+	return true;
 }
 
 static void stop_announcing(struct gvpn_bind *bind)
@@ -288,11 +331,12 @@ static void announce(struct gvpn_bind *bind)
 	struct attr *routes_attr = make_attr(group, vpn, GV_KIND_ROUTES);
 	uint8_t seal_key[GV_SECRET_LEN];
 	char gateway[GV_ADDR_STRLEN];
+	struct prefix_rd rd;
 	bool changes;
 
 	if (!member_attr || !routes_attr ||
-	    !gv_nlri_key(group->id, group->route_secret, group->member_id,
-			 group->route_epoch, seal_key)) {
+	    !gv_nlri_key(group->id, group->route.secret, group->member_id,
+			 group->route.epoch, seal_key)) {
 		if (member_attr)
 			bgp_attr_unintern(&member_attr);
 		if (routes_attr)
@@ -301,7 +345,10 @@ static void announce(struct gvpn_bind *bind)
 		return;
 	}
 
+	gvpn_rd_make(&rd, group->member_id, group->id);
 	changes = !bind->announcing;
+	changes |= set_route_epoch(
+		bind, memcmp(rd.val, bind->rd.val, sizeof(rd.val)) != 0);
 	changes |= replace_attr(&bind->member_attr, member_attr);
 	changes |= replace_attr(&bind->routes_attr, routes_attr);
 	changes |= !gv_equal(bind->seal_key, seal_key, sizeof(seal_key));
@@ -319,7 +366,7 @@ static void announce(struct gvpn_bind *bind)
 			  group->sender_id);
 	bind->announcing = true;
 	bind->vpn = vpn;
-	gvpn_rd_make(&bind->rd, group->member_id, group->id);
+	bind->rd = rd;
 	if (!is_at(&bind->member, &bind->rd, &gvpn_member_nlri))
 		gvpn_own_unset(&bind->member);
 	gvpn_own_set(&bind->member, vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
@@ -334,7 +381,8 @@ void gvpn_export_update(struct gvpn_bind *bind)
 	if (!bind->t_poll)
 		event_add_timer(gvpn.master, poll_run, bind, GVPN_POLL,
 				&bind->t_poll);
-	if (group && group->active && group->descriptors > 0)
+	if (group && group->active && group->descriptors > 0 &&
+	    group->route.epoch)
 		announce(bind);
 	else
 		stop_announcing(bind);
@@ -363,6 +411,7 @@ void gvpn_export_forget_vpn(struct gvpn_bind *bind)
 	gvpn_own_forget(&bind->member);
 	frr_each_safe (gvpn_exports, bind->exports, export) {
 		gvpn_own_forget(&export->own);
+		gvpn_own_forget(&export->old);
 		export_free(bind, export);
 	}
 	stop_announcing(bind);

@@ -47,6 +47,16 @@ struct gvpn_group *gvpn_group_find_name(const char *name)
 	return NULL;
 }
 
+const struct gvpn_route_keys *gvpn_group_keys(const struct gvpn_group *group,
+					      uint32_t route_epoch)
+{
+	if (route_epoch == 0)
+		return NULL;
+	if (route_epoch == group->route.epoch)
+		return &group->route;
+	return route_epoch == group->other.epoch ? &group->other : NULL;
+}
+
 /* Out of memory is the end, as everywhere in bgpd. */
 static uint8_t *secret_new(void)
 {
@@ -54,6 +64,54 @@ static uint8_t *secret_new(void)
 
 	assert(secret);
 	return secret;
+}
+
+static void keys_init(struct gvpn_route_keys *keys)
+{
+	keys->epoch = 0;
+	keys->secret = secret_new();
+	keys->mac_key = secret_new();
+}
+
+static void keys_fini(struct gvpn_route_keys *keys)
+{
+	gv_secret_free(keys->secret);
+	gv_secret_free(keys->mac_key);
+}
+
+static void keys_clear(struct gvpn_route_keys *keys)
+{
+	keys->epoch = 0;
+	gv_wipe(keys->secret, GV_SECRET_LEN);
+	gv_wipe(keys->mac_key, GV_SECRET_LEN);
+}
+
+static bool keys_are(const struct gvpn_route_keys *keys, uint32_t epoch,
+		     const uint8_t *secret)
+{
+	return keys->epoch == epoch &&
+	       gv_equal(keys->secret, secret, GV_SECRET_LEN);
+}
+
+static void keys_set(struct gvpn_group *group, struct gvpn_route_keys *keys,
+		     uint32_t epoch, const uint8_t *secret)
+{
+	memcpy(keys->secret, secret, GV_SECRET_LEN);
+	if (gv_mac_key(group->id, secret, keys->mac_key)) {
+		keys->epoch = epoch;
+		return;
+	}
+	zlog_err("group-vpn: group %s (%u): libcrypto gives no MAC key",
+		 group->name, group->id);
+	keys_clear(keys);
+}
+
+static void keys_swap(struct gvpn_group *group)
+{
+	struct gvpn_route_keys route = group->route;
+
+	group->route = group->other;
+	group->other = route;
 }
 
 static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
@@ -64,8 +122,8 @@ static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
 	group->id = msg->group_id;
 	group->role = msg->role;
 	group->since = monotime(NULL);
-	group->route_secret = secret_new();
-	group->mac_key = secret_new();
+	keys_init(&group->route);
+	keys_init(&group->other);
 	strlcpy(group->name, msg->name, sizeof(group->name));
 	gvpn_members_init(group->members);
 	gvpn_group_heards_init(group->heards);
@@ -86,8 +144,9 @@ static void group_free(struct gvpn_group *group)
 	gvpn_group_heards_fini(group->heards);
 	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
 	XFREE(MTYPE_GROUPVPN_REKEY, group->rekey);
-	gv_secret_free(group->route_secret);
-	gv_secret_free(group->mac_key);
+	event_cancel(&group->t_forget);
+	keys_fini(&group->route);
+	keys_fini(&group->other);
 	XFREE(MTYPE_GROUPVPN_GROUP, group);
 }
 
@@ -125,14 +184,64 @@ static void group_set_gcks(struct gvpn_group *group,
 	memcpy(group->descriptor, msg->attr, msg->attr_len);
 }
 
+static void forget_run(struct event *t)
+{
+	struct gvpn_group *group = EVENT_ARG(t);
+
+	zlog_info("group-vpn: group %s (%u): routes of route epoch %u are not "
+		  "taken any more",
+		  group->name, group->id, group->other.epoch);
+	keys_clear(&group->other);
+	if (group->active)
+		gvpn_heard_walk(group);
+}
+
+/* Takes over the route epochs that charon names.  What is no longer named is
+ * taken for a little while yet.  Whether there is a new one among them. */
+static bool group_set_keys(struct gvpn_group *group,
+			   const struct gv_ctl_msg *msg)
+{
+	bool changes = false;
+
+	/* The other one's turn has come: nothing is judged anew. */
+	if (group->other.epoch &&
+	    keys_are(&group->other, msg->route_epoch, msg->route_secret)) {
+		zlog_info("group-vpn: group %s (%u): route epoch %u follows %u",
+			  group->name, group->id, group->other.epoch,
+			  group->route.epoch);
+		keys_swap(group);
+	} else if (!keys_are(&group->route, msg->route_epoch,
+			     msg->route_secret)) {
+		keys_swap(group);
+		if (group->other.epoch == msg->route_epoch)
+			keys_clear(&group->other);
+		keys_set(group, &group->route, msg->route_epoch,
+			 msg->route_secret);
+		changes = true;
+	}
+
+	group->changing = msg->has_other_route_secret;
+	if (group->changing && !keys_are(&group->other, msg->other_route_epoch,
+					 msg->other_route_secret)) {
+		keys_set(group, &group->other, msg->other_route_epoch,
+			 msg->other_route_secret);
+		changes = true;
+	}
+
+	if (group->changing || !group->other.epoch)
+		event_cancel(&group->t_forget);
+	else
+		event_add_timer(gvpn.master, forget_run, group,
+				GVPN_FORGET_TIME, &group->t_forget);
+	return changes;
+}
+
 static void group_set_member(struct gvpn_group *group,
 			     const struct gv_ctl_msg *msg,
 			     bool charon_restarted)
 {
-	bool keys_change = group->route_epoch != msg->route_epoch ||
-			   group->member_id != msg->member_id ||
-			   !gv_equal(group->route_secret, msg->route_secret,
-				     GV_SECRET_LEN);
+	bool keys_change = group_set_keys(group, msg) ||
+			   group->member_id != msg->member_id;
 	bool tell = group->sender_id != msg->sender_id ||
 		    !gv_addr_equal(&group->gateway, &msg->gateway) ||
 		    (group->stale && charon_restarted);
@@ -144,14 +253,6 @@ static void group_set_member(struct gvpn_group *group,
 	group->sender_id = msg->sender_id;
 	group->gateway = msg->gateway;
 
-	if (keys_change) {
-		group->route_epoch = msg->route_epoch;
-		memcpy(group->route_secret, msg->route_secret, GV_SECRET_LEN);
-		if (!gv_mac_key(group->id, group->route_secret, group->mac_key))
-			zlog_err("group-vpn: group %s (%u): libcrypto gives no "
-				 "MAC key",
-				 group->name, group->id);
-	}
 	if (keys_change && group->active)
 		gvpn_heard_walk(group);
 	if (tell && group->active)
@@ -405,7 +506,8 @@ struct gvpn_member *gvpn_member_get(struct gvpn_group *group, uint16_t id)
 	member = XCALLOC(MTYPE_GROUPVPN_MEMBER, sizeof(*member));
 	member->group = group;
 	member->id = id;
-	member->key = secret_new();
+	member->keys[0].key = secret_new();
+	member->keys[1].key = secret_new();
 	gvpn_member_heards_init(member->member_routes);
 	gvpn_member_heards_init(member->routes);
 	gvpn_members_add(group->members, member);
@@ -421,7 +523,8 @@ void gvpn_member_put(struct gvpn_member *member)
 	gvpn_members_del(member->group->members, member);
 	gvpn_member_heards_fini(member->member_routes);
 	gvpn_member_heards_fini(member->routes);
-	gv_secret_free(member->key);
+	gv_secret_free(member->keys[0].key);
+	gv_secret_free(member->keys[1].key);
 	XFREE(MTYPE_GROUPVPN_MEMBER, member);
 }
 

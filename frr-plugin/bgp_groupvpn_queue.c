@@ -69,7 +69,7 @@ static void work_do(struct gvpn_work *work)
 
 /* bgpd takes no decision on a destination whose selection is deferred
  * (graceful restart), though it is marked. */
-static bool selection_is_due(const struct bgp_dest *dest)
+bool gvpn_selection_is_due(const struct bgp_dest *dest)
 {
 	return CHECK_FLAG(dest->flags, BGP_NODE_PROCESS_SCHEDULED) &&
 	       !CHECK_FLAG(dest->flags, BGP_NODE_SELECT_DEFER);
@@ -83,7 +83,7 @@ static void queue_run(struct event *t)
 
 	for (; left > 0; left--) {
 		work = gvpn_work_queue_first(queue);
-		if (selection_is_due(work->dest)) {
+		if (gvpn_selection_is_due(work->dest)) {
 			gvpn_work_queue_del(queue, work);
 			gvpn_work_queue_add_tail(queue, work);
 			continue;

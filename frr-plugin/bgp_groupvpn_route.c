@@ -352,15 +352,33 @@ void gvpn_member_status(const struct gv_ctl_msg *msg)
 	member_touch(member);
 }
 
-static bool member_key(struct gvpn_member *member)
+/* What opens the member's routes of an epoch; NULL if there is no such key. */
+static const uint8_t *member_key(struct gvpn_member *member, uint32_t epoch)
 {
 	const struct gvpn_group *group = member->group;
+	const struct gvpn_route_keys *keys = gvpn_group_keys(group, epoch);
+	unsigned int i = keys == &group->other;
 
-	if (!member->has_key)
-		member->has_key =
-			gv_nlri_key(group->id, group->route_secret, member->id,
-				    group->route_epoch, member->key);
-	return member->has_key;
+	if (!keys)
+		return NULL;
+	if (member->keys[i].epoch != epoch) {
+		member->keys[i].epoch = 0;
+		if (!gv_nlri_key(group->id, keys->secret, member->id, epoch,
+				 member->keys[i].key))
+			return NULL;
+		member->keys[i].epoch = epoch;
+	}
+	return member->keys[i].key;
+}
+
+static void member_forget_keys(struct gvpn_member *member)
+{
+	unsigned int i;
+
+	for (i = 0; i < array_size(member->keys); i++) {
+		member->keys[i].epoch = 0;
+		gv_wipe(member->keys[i].key, GV_SECRET_LEN);
+	}
 }
 
 /* Judging ----------------------------------------------------------------- */
@@ -382,14 +400,15 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	const struct prefix *nlri = bgp_dest_get_prefix(dest);
 	struct gvpn_member *member;
 	struct gv_prefix opened;
+	const uint8_t *key;
 	bool is_open;
 
 	if (!a->sealed || nlri->prefixlen != IPV6_MAX_BITLEN)
 		return GVPN_DROP_PLAIN;
 
 	member = gvpn_member_get(group, a->member_id);
-	is_open = member_key(member) &&
-		  gv_open_prefix(member->key, nlri->u.prefix6.s6_addr, &opened);
+	key = member_key(member, a->route_epoch);
+	is_open = key && gv_open_prefix(key, nlri->u.prefix6.s6_addr, &opened);
 	gvpn_member_put(member);
 	if (!is_open)
 		return GVPN_DROP_SEAL;
@@ -408,6 +427,7 @@ static enum gvpn_drop judge_value(struct verdict *v,
 				  const uint8_t *value, size_t len)
 {
 	const struct prefix *rd = gvpn_dest_rd(dest);
+	const struct gvpn_route_keys *keys;
 	enum gv_attr_error error;
 	uint32_t rd_group;
 	uint16_t rd_member;
@@ -425,9 +445,10 @@ static enum gvpn_drop judge_value(struct verdict *v,
 	if (!rd_is_ours || rd_group != v->a.group_id ||
 	    rd_member != v->a.member_id)
 		return GVPN_DROP_RD;
-	if (v->a.route_epoch != v->group->route_epoch)
+	keys = gvpn_group_keys(v->group, v->a.route_epoch);
+	if (!keys)
 		return GVPN_DROP_ROUTE_EPOCH;
-	error = gv_attr_verify(value, len, v->group->mac_key);
+	error = gv_attr_verify(value, len, keys->mac_key);
 	if (error != GV_ATTR_OK)
 		return (enum gvpn_drop)error;
 	if (v->a.member_id == v->group->member_id)
@@ -728,7 +749,7 @@ void gvpn_heard_walk(struct gvpn_group *group)
 	frr_each (gvpn_group_heards, group->heards, heard)
 		heard->again = true;
 	frr_each (gvpn_members, group->members, member)
-		member->has_key = false;
+		member_forget_keys(member);
 
 	if (t_walk) {
 		walk_again = true;

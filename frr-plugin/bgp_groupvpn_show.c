@@ -203,7 +203,7 @@ static void show_group(struct vty *vty, const struct gvpn_group *group)
 			group->vrf[0] ? group->vrf : VRF_DEFAULT_NAME,
 			group->device);
 		vty_out(vty, "  Epoch %u, %u SAs, route epoch %u\n",
-			group->epoch, group->sas, group->route_epoch);
+			group->epoch, group->sas, group->route.epoch);
 		vty_out(vty, "  Other members: %u, %u ready\n", counts.members,
 			counts.ready);
 		vty_out(vty, "  Routes in: %u, %u in the VRF\n", counts.heard,
@@ -296,7 +296,7 @@ static json_object *json_group(const struct gvpn_group *group)
 						     : VRF_DEFAULT_NAME);
 		json_object_string_add(json, "device", group->device);
 		json_object_int_add(json, "sas", group->sas);
-		json_object_int_add(json, "routeEpoch", group->route_epoch);
+		json_object_int_add(json, "routeEpoch", group->route.epoch);
 		json_object_int_add(json, "descriptors", group->descriptors);
 		json_object_int_add(json, "membersReady", counts.ready);
 		json_object_int_add(json, "routesIn", counts.heard);
