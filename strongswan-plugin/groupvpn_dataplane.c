@@ -4,7 +4,7 @@
  * and replaces the others after the deactivation delay (RFC 9838, 4.4.3.1.1).
  * If the keys expire and nothing has come to replace them, the states are
  * removed, but device and policies stay: what still has a route to the device
- * does not leave in clear.
+ * does not leave in clear. It is the same with the secret of the group's routes.
  *
  * A key must never start over with its counters at zero (see the peers), also
  * not if the GCKS gives us a Sender-ID again in an epoch that we had already
@@ -13,6 +13,7 @@
  */
 
 #include "groupvpn_dataplane.h"
+#include "groupvpn_route_keys.h"
 #include "groupvpn_sa_table.h"
 
 #include <daemon.h>
@@ -82,10 +83,9 @@ struct private_groupvpn_dataplane_t {
 	uint32_t sender_id;
 
 	/**
-	 * Secret of the group's routes
+	 * Secrets of the group's routes
 	 */
-	uint32_t route_epoch;
-	uint8_t route_secret[GV_SECRET_LEN];
+	groupvpn_route_keys_t *routes;
 
 	/**
 	 * Activation delay and replay window, as last given by the GCKS
@@ -223,6 +223,27 @@ static void on_peer_status(private_groupvpn_dataplane_t *this,
 	this->public.tell_soon(&this->public);
 }
 
+/**
+ * Add the secrets of the group's routes to a message
+ */
+static void add_route_keys(private_groupvpn_dataplane_t *this,
+						   struct gv_ctl_msg *msg)
+{
+	const groupvpn_route_key_t *current, *other;
+
+	current = this->routes->current(this->routes);
+	msg->route_epoch = current->epoch;
+	msg->has_route_secret = TRUE;
+	memcpy(msg->route_secret, current->secret, GV_SECRET_LEN);
+	other = this->routes->other(this->routes);
+	if (other->epoch)
+	{
+		msg->other_route_epoch = other->epoch;
+		msg->has_other_route_secret = TRUE;
+		memcpy(msg->other_route_secret, other->secret, GV_SECRET_LEN);
+	}
+}
+
 METHOD(groupvpn_dataplane_t, tell, void,
 	private_groupvpn_dataplane_t *this, u_int client)
 {
@@ -235,8 +256,6 @@ METHOD(groupvpn_dataplane_t, tell, void,
 		.role = GV_ROLE_MEMBER,
 		.epoch = newest ? newest->sa.epoch : 0,
 		.sas = this->peers->get_count(this->peers),
-		.route_epoch = this->route_epoch,
-		.has_route_secret = TRUE,
 	};
 
 	if (!this->up)
@@ -244,7 +263,7 @@ METHOD(groupvpn_dataplane_t, tell, void,
 		return;
 	}
 	msg.gateway = groupvpn_addr(this->link.local);
-	memcpy(msg.route_secret, this->route_secret, GV_SECRET_LEN);
+	add_route_keys(this, &msg);
 	snprintf(msg.name, sizeof(msg.name), "%s", this->cfg->name);
 	snprintf(msg.device, sizeof(msg.device), "%s", this->cfg->device);
 	snprintf(msg.vrf, sizeof(msg.vrf), "%s", this->cfg->vrf ?: "");
@@ -352,7 +371,7 @@ static void remove_keys(private_groupvpn_dataplane_t *this, char *why)
 		remember(this, sa);
 		this->sas->remove(this->sas, sa);
 	}
-	gv_wipe(this->route_secret, sizeof(this->route_secret));
+	this->routes->clear(this->routes);
 	this->tell = GROUPVPN_NEVER;
 }
 
@@ -610,6 +629,27 @@ static bool is_overtaken(private_groupvpn_dataplane_t *this,
 		   newest->sa.epoch > gsa->epoch[gsa->epochs - 1].epoch;
 }
 
+/**
+ * Take over the secret of the group's routes. Whoever registers comes late to a
+ * change, if there is one: all others take the new secret by now.
+ */
+static void use_route_key(private_groupvpn_dataplane_t *this,
+						  const struct gv_gsa *gsa, uint64_t now)
+{
+	uint64_t activates = now;
+
+	if (!gsa->sender_id)
+	{
+		activates += gsa->atd * 1000ULL;
+	}
+	if (this->routes->add(this->routes, gsa->route_epoch, gsa->route_secret,
+						  activates, now + gsa->dtd * 1000ULL))
+	{
+		DBG1(DBG_NET, "groupvpn: group '%s': route epoch %u received",
+			 this->cfg->name, gsa->route_epoch);
+	}
+}
+
 METHOD(groupvpn_dataplane_t, use, bool,
 	private_groupvpn_dataplane_t *this, const struct gv_gsa *gsa)
 {
@@ -639,8 +679,7 @@ METHOD(groupvpn_dataplane_t, use, bool,
 	}
 	this->atd = gsa->atd;
 	this->window = 1 << gsa->replay_window_log2;
-	this->route_epoch = gsa->route_epoch;
-	memcpy(this->route_secret, gsa->route_secret, GV_SECRET_LEN);
+	use_route_key(this, gsa, now);
 	for (i = 0; i < gsa->epochs; i++)
 	{
 		merge_epoch(this, &gsa->epoch[i], now);
@@ -748,6 +787,10 @@ METHOD(groupvpn_dataplane_t, run, bool,
 	{
 		tell_soon(this);
 	}
+	if (this->routes->run(this->routes, now) && this->up)
+	{
+		tell(this, 0);
+	}
 	if (this->tell <= now)
 	{
 		tell(this, 0);
@@ -760,7 +803,8 @@ METHOD(groupvpn_dataplane_t, get_deadline, uint64_t,
 {
 	enumerator_t *enumerator;
 	groupvpn_sa_t *sa;
-	uint64_t deadline = min(this->check, this->tell);
+	uint64_t deadline = min(min(this->check, this->tell),
+							this->routes->get_deadline(this->routes));
 
 	enumerator = this->sas->create_enumerator(this->sas);
 	while (enumerator->enumerate(enumerator, &sa))
@@ -864,7 +908,8 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	builder->add_kv(builder, "replay-window", "%u", this->window);
 	builder->add_kv(builder, "epoch", "%u", newest->sa.epoch);
 	builder->add_kv(builder, "age", "%u", groupvpn_vici_age(newest->since));
-	builder->add_kv(builder, "route-epoch", "%u", this->route_epoch);
+	builder->add_kv(builder, "route-epoch", "%u",
+					this->routes->current(this->routes)->epoch);
 	builder->add_kv(builder, "states", "%u",
 					this->peers->get_count(this->peers));
 	builder->add_kv(builder, "members", "%u", count);
@@ -979,6 +1024,7 @@ METHOD(groupvpn_dataplane_t, destroy, void,
 	this->kernel->open_vrf(this->kernel, &this->link);
 	this->peers->destroy(this->peers);
 	this->sas->destroy(this->sas);
+	this->routes->destroy(this->routes);
 	this->used->destroy_function(this->used, free);
 	DESTROY_IF(this->link.local);
 	DESTROY_IF(this->link.gcks);
@@ -1023,6 +1069,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 		.vici = vici,
 		.timer = timer,
 		.sas = groupvpn_sa_table_create(),
+		.routes = groupvpn_route_keys_create(),
 		.link = {
 			.device = cfg->device,
 			.vrf = cfg->vrf,
