@@ -11,6 +11,7 @@
 
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
+#include "groupvpn_gcks_manage.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_store.h"
 #include "groupvpn_vici.h"
@@ -18,24 +19,6 @@
 #include <bus/listeners/listener.h>
 
 typedef struct groupvpn_gcks_t groupvpn_gcks_t;
-typedef struct groupvpn_gcks_result_t groupvpn_gcks_result_t;
-
-/**
- * What a command has done. All zero where it does not apply.
- */
-struct groupvpn_gcks_result_t {
-
-	/** epoch that was begun, and the number of members it is given to */
-	uint32_t epoch;
-	u_int members;
-
-	/** member that the command was about */
-	uint16_t member_id;
-	char identity[GV_TEXT_MAX + 1];
-
-	/** it was registered */
-	bool registered;
-};
 
 /**
  * The GCKS role.
@@ -53,50 +36,16 @@ struct groupvpn_gcks_t {
 	groupvpn_control_handler_t handler;
 
 	/**
-	 * Tells management of groups and registrations
-	 */
-	groupvpn_vici_handler_t management;
-
-	/**
 	 * Start, change and stop groups as configured.
 	 */
 	void (*configure)(groupvpn_gcks_t *this, groupvpn_config_t *config);
 
 	/**
-	 * Begin a new epoch of a group and give it to all members.
+	 * Get what lists groups and members, and executes commands.
 	 *
-	 * @param group		name of the group
-	 * @param result	receives what was done
-	 * @param why		receives the reason of a failure, for the operator
-	 * @return			FALSE if it failed
+	 * @return			management, owned by this object
 	 */
-	bool (*rekey)(groupvpn_gcks_t *this, char *group,
-				  groupvpn_gcks_result_t *result, char why[GV_TEXT_MAX + 1]);
-
-	/**
-	 * Evict an identity from a group: remove its registration, have it told,
-	 * give a new epoch to the other members, and do not admit it again.
-	 *
-	 * @param group		name of the group
-	 * @param identity	authenticated identity, or NULL
-	 * @param member_id	its member-ID if identity is NULL
-	 * @param reason	reason, for the operator; may be empty
-	 * @param result	receives what was done
-	 * @param why		receives the reason of a failure, for the operator
-	 * @return			FALSE if it failed
-	 */
-	bool (*evict)(groupvpn_gcks_t *this, char *group,
-				  identification_t *identity, uint16_t member_id, char *reason,
-				  groupvpn_gcks_result_t *result, char why[GV_TEXT_MAX + 1]);
-
-	/**
-	 * Admit an identity again that was evicted.
-	 *
-	 * The parameters are those of evict().
-	 */
-	bool (*readmit)(groupvpn_gcks_t *this, char *group,
-					identification_t *identity, uint16_t member_id,
-					groupvpn_gcks_result_t *result, char why[GV_TEXT_MAX + 1]);
+	groupvpn_gcks_manage_t *(*get_manage)(groupvpn_gcks_t *this);
 
 	/**
 	 * Destroy a groupvpn_gcks_t. Members are told nothing, they go on.

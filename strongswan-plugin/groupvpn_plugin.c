@@ -169,6 +169,7 @@ static groupvpn_store_t *create_store()
  */
 static bool start(private_groupvpn_plugin_t *this)
 {
+	groupvpn_gcks_manage_t *manage;
 	u_int retry_min = get_time_option("retry_min", DEFAULT_RETRY_MIN);
 	u_int retry_max = get_time_option("retry_max", DEFAULT_RETRY_MAX);
 
@@ -192,7 +193,8 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->member = groupvpn_member_create(this->control, this->kernel,
 										  this->vici, retry_min,
 										  max(retry_min, retry_max));
-	this->vici->add_handler(this->vici, &this->gcks->management);
+	manage = this->gcks->get_manage(this->gcks);
+	this->vici->add_handler(this->vici, manage->get_handler(manage));
 	this->vici->add_handler(this->vici, &this->member->management);
 	this->control->add_handler(this->control, &this->gcks->handler);
 	this->control->add_handler(this->control, &this->member->handler);
@@ -217,7 +219,8 @@ static bool plugin_cb(private_groupvpn_plugin_t *this,
 		/* without a readable configuration there are no groups, a reload
 		 * may bring some */
 		configure(this);
-		this->vici->start(this->vici, this->gcks, (void*)configure, this);
+		this->vici->start(this->vici, this->gcks->get_manage(this->gcks),
+						  (void*)configure, this);
 	}
 	else
 	{

@@ -50,6 +50,21 @@ struct private_groupvpn_registrations_t {
 	hashtable_t *members;
 
 	/**
+	 * Registered entries by gateway
+	 */
+	hashtable_t *gateways;
+
+	/**
+	 * Group that these are of
+	 */
+	uint32_t group_id;
+
+	/**
+	 * Index of the registrations of all groups
+	 */
+	groupvpn_ike_index_t *index;
+
+	/**
 	 * Last member-ID and Sender-ID that were counted
 	 */
 	uint16_t member_id;
@@ -77,32 +92,70 @@ static bool identity_equals(identification_t *a, identification_t *b)
 	return a->equals(a, b);
 }
 
-/*
- * See header
+/**
+ * Hash an address, whatever its port
  */
-void groupvpn_registration_clear(groupvpn_registration_t *this)
+static u_int gateway_hash(host_t *gateway)
 {
-	DESTROY_IF(this->gateway);
-	DESTROY_IF(this->ike_sa_id);
-	this->gateway = NULL;
-	this->ike_sa_id = NULL;
-	this->ike_sa = 0;
-	this->rekeying = FALSE;
+	return chunk_hash(gateway->get_address(gateway));
 }
 
-/*
- * See header
+/**
+ * Compare addresses, whatever their ports
  */
-void groupvpn_registration_set(groupvpn_registration_t *this, uint32_t ike_sa,
-							   ike_sa_id_t *ike_sa_id, host_t *gateway)
+static bool gateway_equals(host_t *a, host_t *b)
 {
-	/* gateway may be the entry's own */
+	return a->ip_equals(a, b);
+}
+
+METHOD(groupvpn_registrations_t, clear, void,
+	private_groupvpn_registrations_t *this,
+	groupvpn_registration_t *registration)
+{
+	if (registration->ike_sa)
+	{
+		this->index->remove(this->index, registration);
+		this->gateways->remove(this->gateways, registration->gateway);
+		registration->gateway->destroy(registration->gateway);
+		registration->ike_sa_id->destroy(registration->ike_sa_id);
+	}
+	registration->gateway = NULL;
+	registration->ike_sa_id = NULL;
+	registration->ike_sa = 0;
+	registration->rekeying = FALSE;
+}
+
+METHOD(groupvpn_registrations_t, set, void,
+	private_groupvpn_registrations_t *this,
+	groupvpn_registration_t *registration, uint32_t ike_sa,
+	ike_sa_id_t *ike_sa_id, host_t *gateway)
+{
 	gateway = gateway->clone(gateway);
-	groupvpn_registration_clear(this);
-	this->gateway = gateway;
-	this->gateway->set_port(this->gateway, 0);
-	this->ike_sa_id = ike_sa_id->clone(ike_sa_id);
-	this->ike_sa = ike_sa;
+	clear(this, registration);
+	registration->gateway = gateway;
+	registration->gateway->set_port(registration->gateway, 0);
+	registration->ike_sa_id = ike_sa_id->clone(ike_sa_id);
+	registration->ike_sa = ike_sa;
+	this->index->add(this->index, registration);
+	this->gateways->put(this->gateways, registration->gateway, registration);
+}
+
+METHOD(groupvpn_registrations_t, get_count, u_int,
+	private_groupvpn_registrations_t *this)
+{
+	return this->gateways->get_count(this->gateways);
+}
+
+METHOD(groupvpn_registrations_t, find_identity, groupvpn_registration_t*,
+	private_groupvpn_registrations_t *this, identification_t *identity)
+{
+	return this->identities->get(this->identities, identity);
+}
+
+METHOD(groupvpn_registrations_t, find_gateway, groupvpn_registration_t*,
+	private_groupvpn_registrations_t *this, host_t *gateway)
+{
+	return this->gateways->get(this->gateways, gateway);
 }
 
 METHOD(groupvpn_registrations_t, find, groupvpn_registration_t*,
@@ -148,6 +201,7 @@ METHOD(groupvpn_registrations_t, get, groupvpn_registration_t*,
 		return NULL;
 	}
 	INIT(registration,
+		.group_id = this->group_id,
 		.identity = identity->clone(identity),
 		.member_id = member_id,
 	);
@@ -322,12 +376,13 @@ METHOD(groupvpn_registrations_t, destroy, void,
 	enumerator = this->members->create_enumerator(this->members);
 	while (enumerator->enumerate(enumerator, NULL, &registration))
 	{
-		groupvpn_registration_clear(registration);
+		clear(this, registration);
 		registration->identity->destroy(registration->identity);
 		free(registration);
 	}
 	enumerator->destroy(enumerator);
 	this->members->destroy(this->members);
+	this->gateways->destroy(this->gateways);
 	this->reserved->destroy(this->reserved);
 	free(this);
 }
@@ -335,7 +390,8 @@ METHOD(groupvpn_registrations_t, destroy, void,
 /*
  * See header
  */
-groupvpn_registrations_t *groupvpn_registrations_create()
+groupvpn_registrations_t *groupvpn_registrations_create(uint32_t group_id,
+												groupvpn_ike_index_t *index)
 {
 	private_groupvpn_registrations_t *this;
 
@@ -343,6 +399,11 @@ groupvpn_registrations_t *groupvpn_registrations_create()
 		.public = {
 			.get = _get,
 			.find = _find,
+			.find_identity = _find_identity,
+			.find_gateway = _find_gateway,
+			.set = _set,
+			.clear = _clear,
+			.get_count = _get_count,
 			.allot = _allot,
 			.restore = _restore,
 			.skip = _skip,
@@ -354,6 +415,10 @@ groupvpn_registrations_t *groupvpn_registrations_create()
 									   (hashtable_equals_t)identity_equals, 32),
 		.members = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
 									32),
+		.gateways = hashtable_create((hashtable_hash_t)gateway_hash,
+									 (hashtable_equals_t)gateway_equals, 32),
+		.group_id = group_id,
+		.index = index,
 		.reserved = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
 									 32),
 	);

@@ -10,6 +10,8 @@
 #ifndef GROUPVPN_REGISTRATIONS_H_
 #define GROUPVPN_REGISTRATIONS_H_
 
+#include "groupvpn_ike_index.h"
+
 #include <library.h>
 #include <credentials/auth_cfg.h>
 #include <networking/host.h>
@@ -17,13 +19,15 @@
 #include <utils/identification.h>
 
 typedef struct groupvpn_registrations_t groupvpn_registrations_t;
-typedef struct groupvpn_registration_t groupvpn_registration_t;
 
 /**
  * One identity that has registered. The entry outlives its registration, so
  * that member-ID and Sender-ID wait for the member to come back.
  */
 struct groupvpn_registration_t {
+
+	/** group the entry is of */
+	uint32_t group_id;
 
 	/** authenticated identity */
 	identification_t *identity;
@@ -85,6 +89,41 @@ struct groupvpn_registrations_t {
 									 uint16_t member_id);
 
 	/**
+	 * Find the entry of an identity, NULL if there is none.
+	 */
+	groupvpn_registration_t *(*find_identity)(groupvpn_registrations_t *this,
+											  identification_t *identity);
+
+	/**
+	 * Find the entry that is registered from a gateway, NULL if there is none.
+	 */
+	groupvpn_registration_t *(*find_gateway)(groupvpn_registrations_t *this,
+											 host_t *gateway);
+
+	/**
+	 * Register an entry: tie it to an IKE_SA and a gateway, from which no
+	 * other entry may be registered.
+	 *
+	 * @param ike_sa	unique ID of the IKE_SA
+	 * @param ike_sa_id	its SPIs, cloned
+	 * @param gateway	address, cloned; may be the entry's own
+	 */
+	void (*set)(groupvpn_registrations_t *this,
+				groupvpn_registration_t *registration, uint32_t ike_sa,
+				ike_sa_id_t *ike_sa_id, host_t *gateway);
+
+	/**
+	 * Mark an entry as not registered.
+	 */
+	void (*clear)(groupvpn_registrations_t *this,
+				  groupvpn_registration_t *registration);
+
+	/**
+	 * Number of entries that are registered.
+	 */
+	u_int (*get_count)(groupvpn_registrations_t *this);
+
+	/**
 	 * Give an entry a Sender-ID that was never given since the last restart,
 	 * higher than any it had. The member may say that it holds one of an
 	 * earlier run, then it gets that if nobody has had it since.
@@ -131,18 +170,11 @@ struct groupvpn_registrations_t {
 
 /**
  * Create an empty table.
+ *
+ * @param group_id		group that it is of
+ * @param index			index to keep its registrations in
  */
-groupvpn_registrations_t *groupvpn_registrations_create();
-
-/**
- * Tie an entry to an IKE_SA and a gateway.
- */
-void groupvpn_registration_set(groupvpn_registration_t *this, uint32_t ike_sa,
-							   ike_sa_id_t *ike_sa_id, host_t *gateway);
-
-/**
- * Mark an entry as not registered.
- */
-void groupvpn_registration_clear(groupvpn_registration_t *this);
+groupvpn_registrations_t *groupvpn_registrations_create(uint32_t group_id,
+												groupvpn_ike_index_t *index);
 
 #endif /** GROUPVPN_REGISTRATIONS_H_ @}*/

@@ -9,7 +9,7 @@
  */
 
 #include "groupvpn_vici.h"
-#include "groupvpn_gcks.h"
+#include "groupvpn_gcks_manage.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,9 +45,9 @@ struct private_groupvpn_vici_t {
 	linked_list_t *handlers;
 
 	/**
-	 * Role that executes commands
+	 * What executes commands
 	 */
-	groupvpn_gcks_t *gcks;
+	groupvpn_gcks_manage_t *gcks;
 
 	/**
 	 * Reads the configuration again
@@ -324,16 +324,21 @@ CALLBACK(rekey, vici_message_t*,
 }
 
 /**
- * Get the member that a command is about from its request; the reason if there
- * is none
+ * Get whom a command is about from its request; the reason if there is none
+ *
+ * @param subject		receives it, its identity to be destroyed
  */
-static char *get_member(vici_message_t *request, identification_t **identity,
-						uint16_t *member_id)
+static char *get_subject(vici_message_t *request,
+						 groupvpn_gcks_subject_t *subject)
 {
 	char *name = request->get_str(request, NULL, "identity");
 	int id = request->get_int(request, 0, "member-id");
 
-	if (!request->get_str(request, NULL, "group"))
+	*subject = (groupvpn_gcks_subject_t){
+		.group = request->get_str(request, NULL, "group"),
+		.reason = request->get_str(request, "", "reason"),
+	};
+	if (!subject->group)
 	{
 		return "'group' is missing";
 	}
@@ -349,50 +354,45 @@ static char *get_member(vici_message_t *request, identification_t **identity,
 	{
 		return "'member-id' must be 1 to 65535";
 	}
-	*identity = name ? identification_create_from_string(name) : NULL;
-	*member_id = id;
+	subject->identity = name ? identification_create_from_string(name) : NULL;
+	subject->member_id = id;
 	return NULL;
+}
+
+/**
+ * Execute a command about a member
+ */
+static vici_message_t *do_member(private_groupvpn_vici_t *this,
+								 vici_message_t *request,
+								 bool (*command)(groupvpn_gcks_manage_t*,
+										const groupvpn_gcks_subject_t*,
+										groupvpn_gcks_result_t*, char*))
+{
+	groupvpn_gcks_result_t result = {};
+	groupvpn_gcks_subject_t subject;
+	char buf[GV_TEXT_MAX + 1], *why;
+
+	why = get_subject(request, &subject);
+	if (!why && !command(this->gcks, &subject, &result, buf))
+	{
+		why = buf;
+	}
+	DESTROY_IF(subject.identity);
+	return create_result(this, &result, why);
 }
 
 CALLBACK(evict, vici_message_t*,
 	private_groupvpn_vici_t *this, char *name, u_int id,
 	vici_message_t *request)
 {
-	groupvpn_gcks_result_t result = {};
-	identification_t *identity = NULL;
-	uint16_t member_id;
-	char buf[GV_TEXT_MAX + 1], *why;
-
-	why = get_member(request, &identity, &member_id);
-	if (!why && !this->gcks->evict(this->gcks,
-					request->get_str(request, NULL, "group"), identity,
-					member_id, request->get_str(request, "", "reason"),
-					&result, buf))
-	{
-		why = buf;
-	}
-	DESTROY_IF(identity);
-	return create_result(this, &result, why);
+	return do_member(this, request, this->gcks->evict);
 }
 
 CALLBACK(readmit, vici_message_t*,
 	private_groupvpn_vici_t *this, char *name, u_int id,
 	vici_message_t *request)
 {
-	groupvpn_gcks_result_t result = {};
-	identification_t *identity = NULL;
-	uint16_t member_id;
-	char buf[GV_TEXT_MAX + 1], *why;
-
-	why = get_member(request, &identity, &member_id);
-	if (!why && !this->gcks->readmit(this->gcks,
-					request->get_str(request, NULL, "group"), identity,
-					member_id, &result, buf))
-	{
-		why = buf;
-	}
-	DESTROY_IF(identity);
-	return create_result(this, &result, why);
+	return do_member(this, request, this->gcks->readmit);
 }
 
 CALLBACK(reload, vici_message_t*,
@@ -527,7 +527,7 @@ METHOD(groupvpn_vici_t, add_handler, void,
 }
 
 METHOD(groupvpn_vici_t, start, void,
-	private_groupvpn_vici_t *this, groupvpn_gcks_t *gcks,
+	private_groupvpn_vici_t *this, groupvpn_gcks_manage_t *gcks,
 	bool (*reload)(void *data), void *data)
 {
 	char why[GV_TEXT_MAX + 1];

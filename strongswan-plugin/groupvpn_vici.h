@@ -18,7 +18,7 @@
 
 typedef struct groupvpn_vici_t groupvpn_vici_t;
 typedef struct groupvpn_vici_handler_t groupvpn_vici_handler_t;
-typedef struct groupvpn_gcks_t groupvpn_gcks_t;
+typedef struct groupvpn_gcks_manage_t groupvpn_gcks_manage_t;
 
 /**
  * What a role can tell about its groups. Called by a thread that holds no lock.
@@ -70,12 +70,12 @@ struct groupvpn_vici_t {
 	 * Begin to listen. If that is not possible the operator is told, and
 	 * everything else goes on without management.
 	 *
-	 * @param gcks		role that executes commands
+	 * @param gcks		what executes commands
 	 * @param reload	function that reads the configuration again, FALSE if
 	 *					it can not
 	 * @param data		passed to reload
 	 */
-	void (*start)(groupvpn_vici_t *this, groupvpn_gcks_t *gcks,
+	void (*start)(groupvpn_vici_t *this, groupvpn_gcks_manage_t *gcks,
 				  bool (*reload)(void *data), void *data);
 
 	/**

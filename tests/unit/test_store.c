@@ -44,15 +44,19 @@ static void log_to_buffer(debug_t group, level_t level, char *fmt, ...)
 struct group {
 	groupvpn_store_group_t state;
 	groupvpn_sa_table_t *sas;
+	groupvpn_ike_index_t *index;
 	groupvpn_registrations_t *registrations;
 	groupvpn_evictions_t *evictions;
 };
 
 static struct group group_new(void)
 {
+	groupvpn_ike_index_t *index = groupvpn_ike_index_create();
+
 	return (struct group){
 		.sas = groupvpn_sa_table_create(),
-		.registrations = groupvpn_registrations_create(),
+		.index = index,
+		.registrations = groupvpn_registrations_create(0, index),
 		.evictions = groupvpn_evictions_create(),
 	};
 }
@@ -61,6 +65,7 @@ static void group_free(struct group *group)
 {
 	group->sas->destroy(group->sas);
 	group->registrations->destroy(group->registrations);
+	group->index->destroy(group->index);
 	group->evictions->destroy(group->evictions);
 }
 

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A registration comes in a request that charon has its own task answer: it is
+ * noted when it comes in, and the answer added to the response when that goes
+ * out. Both happen in one thread, which has the IKE_SA checked out and must not
+ * wait for another one.
+ */
+
+#include "groupvpn_gcks_admission.h"
+#include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_tell.h"
+#include "groupvpn_payload.h"
+#include "compat.h"
+
+#include <daemon.h>
+#include <collections/hashtable.h>
+
+/* new Sender-IDs that a member may get at once, and time after which it may get
+ * one more, in milliseconds: each makes work for all other members */
+#define SENDER_IDS 5
+#define SENDER_ID_INTERVAL 5000
+
+typedef struct private_groupvpn_gcks_admission_t private_groupvpn_gcks_admission_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_gcks_admission_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_gcks_admission_t public;
+
+	/**
+	 * The GCKS
+	 */
+	groupvpn_gcks_core_t *gcks;
+
+	/**
+	 * Requests that wait for their response, unique ID of the IKE_SA =>
+	 * request_t
+	 */
+	hashtable_t *requests;
+};
+
+/**
+ * A registration request
+ */
+typedef struct {
+	/* its IDg payload is valid */
+	bool valid;
+	uint32_t group_id;
+	/* the member leaves */
+	bool leave;
+	/* its GROUP_SENDER notify is valid */
+	bool sender;
+	/* epoch and identifiers that the member says it holds, 0 if none */
+	uint32_t epoch;
+	uint32_t sender_id;
+	uint16_t member_id;
+	/* the member is not admitted because it was evicted */
+	bool evicted;
+} request_t;
+
+/**
+ * Allot a Sender-ID, in a new epoch if all are used up
+ */
+static bool allot_sender_id(groupvpn_gcks_group_t *group,
+							groupvpn_registration_t *registration,
+							request_t *request)
+{
+	groupvpn_registrations_t *registrations = group->registrations;
+
+	if (registrations->allot(registrations, registration, request->sender_id))
+	{
+		return TRUE;
+	}
+	if (!groupvpn_gcks_group_roll(group, "Sender-IDs are used up"))
+	{
+		return FALSE;
+	}
+	registrations->restart(registrations);
+	group->first_epoch = group->sas->newest(group->sas)->sa.epoch;
+	group->reserved = 0;
+	group->unsaved = TRUE;
+	return registrations->allot(registrations, registration,
+								request->sender_id);
+}
+
+/**
+ * Give a registration its Sender-ID: the one the member holds if that is its
+ * own, or else another one
+ *
+ * @param why			receives the reason if it gets none
+ */
+static bool give_sender_id(groupvpn_gcks_group_t *group,
+						   groupvpn_registration_t *registration,
+						   request_t *request, char why[GV_TEXT_MAX + 1])
+{
+	uint64_t now = groupvpn_now();
+
+	if (request->sender_id && request->sender_id == registration->sender_id)
+	{
+		return TRUE;
+	}
+	if (registration->spent > now + (SENDER_IDS - 1) * SENDER_ID_INTERVAL)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "it wants new Sender-IDs too often, more "
+				 "than one each %d s", SENDER_ID_INTERVAL / 1000);
+		return FALSE;
+	}
+	if (!allot_sender_id(group, registration, request))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group has no Sender-ID left");
+		return FALSE;
+	}
+	registration->spent = max(registration->spent, now) + SENDER_ID_INTERVAL;
+	return TRUE;
+}
+
+/**
+ * Begin a new epoch if a member comes with one that the store does not know:
+ * then an older store was brought back, and identifiers that were given since
+ * could be given again in the epochs that it has.
+ */
+static bool check_age(groupvpn_gcks_group_t *group, request_t *request)
+{
+	uint32_t first_epoch = group->first_epoch;
+	uint32_t newest = group->sas->newest(group->sas)->sa.epoch;
+
+	if (!group->loaded || request->epoch <= newest)
+	{
+		return TRUE;
+	}
+	DBG1(DBG_IKE, "groupvpn: group '%s': a member has epoch %u, the store only "
+		 "%u: it is not the one of the last run", group->cfg->name,
+		 request->epoch, newest);
+	group->first_epoch = newest + 1;
+	if (groupvpn_gcks_group_roll(group, "store is an older one"))
+	{	/* that was all of it; nobody can have us do it again */
+		group->loaded = FALSE;
+		return TRUE;
+	}
+	group->first_epoch = first_epoch;
+	return FALSE;
+}
+
+/*
+ * See header
+ */
+identification_t *groupvpn_gcks_authorize(groupvpn_gcks_group_t *group,
+										  ike_sa_t *ike_sa,
+										  auth_class_t *class, bool *evicted,
+										  char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_policy_t *policy = group->gcks->policy;
+	identification_t *identity;
+	groupvpn_eviction_t *eviction = NULL;
+
+	identity = policy->authorize(policy, group->cfg, ike_sa, class, why);
+	if (identity)
+	{
+		eviction = group->evictions->find(group->evictions, identity);
+	}
+	*evicted = eviction != NULL;
+	if (eviction)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "evicted %us ago (%s), until it is "
+				 "readmitted", groupvpn_vici_age(eviction->since),
+				 eviction->why);
+		return NULL;
+	}
+	return identity;
+}
+
+/**
+ * Whether the peer of an IKE_SA can be a gateway of a group: packets go to and
+ * from its address without UDP, and only its own
+ *
+ * @param why			receives the reason if it can not
+ */
+static bool check_gateway(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
+						  identification_t *identity,
+						  char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_registration_t *registration;
+	host_t *gateway = ike_sa->get_other_host(ike_sa);
+
+	if (gateway->get_family(gateway) != AF_INET)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "only IPv4 gateways are supported");
+		return FALSE;
+	}
+	if (ike_sa->has_condition(ike_sa, COND_NAT_THERE))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "it is behind a NAT, or has encap = yes; "
+				 "between gateways there is ESP without UDP");
+		return FALSE;
+	}
+	registration = group->registrations->find_gateway(group->registrations,
+													  gateway);
+	if (registration && !identity->equals(identity, registration->identity))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway is that of member %u "
+				 "'%Y', which is still registered", registration->member_id,
+				 registration->identity);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/**
+ * Note that a member is registered, and tell
+ */
+static void enter(groupvpn_gcks_group_t *group,
+				  groupvpn_registration_t *registration, ike_sa_t *ike_sa)
+{
+	groupvpn_registrations_t *registrations = group->registrations;
+	host_t *gateway = ike_sa->get_other_host(ike_sa);
+	host_t *me = ike_sa->get_my_host(ike_sa);
+
+	if (registration->gateway &&
+		!gateway->ip_equals(gateway, registration->gateway))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' moves from %H to %H",
+			 group->cfg->name, registration->identity, registration->gateway,
+			 gateway);
+	}
+	if (!registration->ike_sa)
+	{
+		registration->since = groupvpn_now();
+	}
+	registrations->set(registrations, registration,
+					   ike_sa->get_unique_id(ike_sa), ike_sa->get_id(ike_sa),
+					   gateway);
+	group->counters[GCKS_REGISTRATIONS]++;
+	DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' at %H registered as member %u "
+		 "with Sender-ID %u, epoch %u", group->cfg->name,
+		 registration->identity, registration->gateway,
+		 registration->member_id, registration->sender_id,
+		 group->sas->newest(group->sas)->sa.epoch);
+
+	if (!group->cfg->address &&
+		(!group->address || !me->ip_equals(me, group->address)))
+	{	/* members know us by the address that this one used */
+		DESTROY_IF(group->address);
+		group->address = me->clone(me);
+		groupvpn_gcks_tell_group(group);
+	}
+	groupvpn_gcks_tell_member(group, registration);
+}
+
+/**
+ * Register the peer of an IKE_SA with a group, and compose what it gets
+ *
+ * @param why			receives the reason of a refusal
+ * @return				notify to refuse the request with, 0 if none
+ */
+static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
+						   request_t *request, struct gv_gsa *gsa,
+						   char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_registration_t *registration;
+	identification_t *identity;
+	auth_class_t class;
+
+	identity = groupvpn_gcks_authorize(group, ike_sa, &class,
+									   &request->evicted, why);
+	if (!identity)
+	{
+		return GROUPVPN_N_AUTHORIZATION_FAILED;
+	}
+	if (!check_gateway(group, ike_sa, identity, why))
+	{
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	if (!group->sas->newest(group->sas))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group has no keys");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	if (!check_age(group, request))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group gets no new keys, see above");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	registration = group->registrations->get(group->registrations, identity,
+											 request->member_id);
+	if (!registration)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group has no member-ID left");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	if (!give_sender_id(group, registration, request, why))
+	{
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	groupvpn_gcks_group_compose(group, gsa);
+	if (!gsa->epochs)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group's keys have expired");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	if (registration->class != class)
+	{
+		registration->class = class;
+		registration->stored = FALSE;
+	}
+	if (!groupvpn_gcks_save_registration(group, registration))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its identifiers can not be stored, see "
+				 "above");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	enter(group, registration, ike_sa);
+	gsa->member_id = registration->member_id;
+	gsa->sender_id = registration->sender_id;
+	return 0;
+}
+
+/**
+ * Count a refused registration, and tell of it
+ */
+static void refuse(groupvpn_gcks_core_t *gcks, groupvpn_gcks_group_t *group,
+				   ike_sa_t *ike_sa, request_t *request, notify_type_t notify,
+				   char *why)
+{
+	uint64_t *counters = group ? group->counters : gcks->counters;
+
+	switch ((int)notify)
+	{
+		case GV_N_INVALID_GROUP_ID:
+			counters[GCKS_REFUSED_UNKNOWN_GROUP]++;
+			break;
+		case GV_N_AUTHORIZATION_FAILED:
+			counters[request->evicted ? GCKS_REFUSED_EVICTED
+									  : GCKS_REFUSED_NOT_AUTHORIZED]++;
+			break;
+		default:
+			counters[GCKS_REFUSED_OTHER]++;
+			break;
+	}
+	groupvpn_gcks_tell_refusal(gcks, group, request->group_id, ike_sa, notify,
+							   why);
+}
+
+/**
+ * Do what a request to register asks for
+ *
+ * @param gsa			receives what the member gets
+ * @param why			receives the reason of a refusal
+ * @return				notify to refuse the request with, 0 if none
+ */
+static notify_type_t do_register(private_groupvpn_gcks_admission_t *this,
+								 ike_sa_t *ike_sa, request_t *request,
+								 struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_groups_t *groups = this->gcks->groups;
+	groupvpn_gcks_group_t *group;
+
+	if (!request->valid || !request->sender)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "%s", request->valid
+				 ? "no GROUP_SENDER notify that asks for one Sender-ID"
+				 : "malformed IDg payload");
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	group = groups->find(groups, request->group_id);
+	if (!group)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "this host is not the GCKS of such a "
+				 "group");
+		return GROUPVPN_N_INVALID_GROUP_ID;
+	}
+	return admit(group, ike_sa, request, gsa, why);
+}
+
+/**
+ * Add the answer to a registration to a response
+ */
+static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+				   request_t *request, message_t *message)
+{
+	groupvpn_groups_t *groups = this->gcks->groups;
+	char why[GV_TEXT_MAX + 1] = "";
+	struct gv_gsa gsa = {};
+	notify_type_t notify;
+
+	groups->lock(groups);
+	notify = do_register(this, ike_sa, request, &gsa, why);
+	groups->unlock(groups);
+
+	message->disable_sort(message);
+	if (!notify && !groupvpn_add_gsa(message, ike_sa, &gsa))
+	{
+		snprintf(why, sizeof(why), "the keys could not be encoded");
+		notify = GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	gv_gsa_wipe(&gsa);
+	if (notify)
+	{
+		DBG1(DBG_IKE, "groupvpn: registration of '%Y' at %H for group-ID %u "
+			 "refused with %s: %s", ike_sa->get_other_id(ike_sa),
+			 ike_sa->get_other_host(ike_sa), request->group_id,
+			 groupvpn_notify_name(notify), why);
+		groups->lock(groups);
+		refuse(this->gcks, groups->find(groups, request->group_id), ike_sa,
+			   request, notify, why);
+		groups->unlock(groups);
+		message->add_notify(message, FALSE, notify, chunk_empty);
+	}
+}
+
+/**
+ * A member leaves a group
+ */
+static void leave(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+				  request_t *request)
+{
+	groupvpn_groups_t *groups = this->gcks->groups;
+	groupvpn_ike_index_t *index = this->gcks->index;
+	groupvpn_registration_t *registration;
+
+	groups->lock(groups);
+	registration = index->find(index, ike_sa->get_unique_id(ike_sa),
+							   request->group_id);
+	if (registration)
+	{
+		groupvpn_gcks_group_unregister(groups->find(groups, request->group_id),
+									   registration, "it left the group");
+	}
+	groups->unlock(groups);
+}
+
+/**
+ * Take the noted request of an IKE_SA, NULL if there is none
+ */
+static request_t *take_request(private_groupvpn_gcks_admission_t *this,
+							   ike_sa_t *ike_sa)
+{
+	groupvpn_groups_t *groups = this->gcks->groups;
+	request_t *request;
+
+	groups->lock(groups);
+	request = this->requests->remove(this->requests,
+							(void*)(uintptr_t)ike_sa->get_unique_id(ike_sa));
+	groups->unlock(groups);
+	return request;
+}
+
+METHOD(groupvpn_gcks_admission_t, request_, void,
+	private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+	message_t *message, chunk_t idg)
+{
+	groupvpn_groups_t *groups = this->gcks->groups;
+	request_t *request;
+	notify_payload_t *notify;
+	chunk_t data;
+
+	INIT(request);
+	request->valid = gv_idg_decode(idg.ptr, idg.len,
+								   &request->group_id) == GV_GIKEV2_OK;
+	request->leave =
+			message->get_notify(message, GROUPVPN_N_REGISTRATION_FAILED) ||
+			message->get_notify(message, NO_PROPOSAL_CHOSEN);
+	notify = message->get_notify(message, GROUPVPN_N_GROUP_SENDER);
+	if (notify)
+	{
+		data = notify->get_notification_data(notify);
+		request->sender = data.len == GROUPVPN_GROUP_SENDER_LEN &&
+						  untoh32(data.ptr) == 1;
+	}
+	notify = message->get_notify(message, GROUPVPN_N_CURRENT_SENDER);
+	if (notify)
+	{
+		data = notify->get_notification_data(notify);
+		if (data.len == GROUPVPN_CURRENT_SENDER_LEN)
+		{
+			request->epoch = untoh32(data.ptr);
+			request->sender_id = untoh32(data.ptr + 4);
+			request->member_id = untoh16(data.ptr + 8);
+		}
+	}
+	groups->lock(groups);
+	/* in place of one that was never answered */
+	free(this->requests->put(this->requests,
+							 (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa),
+							 request));
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_gcks_admission_t, response, void,
+	private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+	message_t *message)
+{
+	request_t *request = take_request(this, ike_sa);
+
+	if (request && request->leave)
+	{
+		leave(this, ike_sa, request);
+	}
+	else if (request)
+	{
+		answer(this, ike_sa, request, message);
+	}
+	free(request);
+}
+
+METHOD(groupvpn_gcks_admission_t, forget, void,
+	private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa)
+{
+	free(take_request(this, ike_sa));
+}
+
+METHOD(groupvpn_gcks_admission_t, destroy, void,
+	private_groupvpn_gcks_admission_t *this)
+{
+	enumerator_t *enumerator;
+	request_t *request;
+
+	enumerator = this->requests->create_enumerator(this->requests);
+	while (enumerator->enumerate(enumerator, NULL, &request))
+	{
+		free(request);
+	}
+	enumerator->destroy(enumerator);
+	this->requests->destroy(this->requests);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_gcks_admission_t *groupvpn_gcks_admission_create(
+												groupvpn_gcks_core_t *gcks)
+{
+	private_groupvpn_gcks_admission_t *this;
+
+	INIT(this,
+		.public = {
+			.request = _request_,
+			.response = _response,
+			.forget = _forget,
+			.destroy = _destroy,
+		},
+		.gcks = gcks,
+		.requests = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
+									 32),
+	);
+	return &this->public;
+}

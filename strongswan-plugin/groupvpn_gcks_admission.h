@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Admission at a GCKS: who may register for a group, by which identifiers, and
+ * what the answer is.
+ *
+ * @defgroup groupvpn_gcks_admission groupvpn_gcks_admission
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_GCKS_ADMISSION_H_
+#define GROUPVPN_GCKS_ADMISSION_H_
+
+#include "groupvpn_gcks_core.h"
+
+#include <sa/ike_sa.h>
+
+typedef struct groupvpn_gcks_admission_t groupvpn_gcks_admission_t;
+
+/**
+ * The admission. Its methods take the lock, and have the IKE_SA checked out.
+ */
+struct groupvpn_gcks_admission_t {
+
+	/**
+	 * Note a request that has an IDg payload: to register, or to leave.
+	 *
+	 * @param idg		body of the IDg payload
+	 */
+	void (*request)(groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+					message_t *message, chunk_t idg);
+
+	/**
+	 * Do what the noted request of an IKE_SA asks for, if there is any, and
+	 * add the answer to the response.
+	 */
+	void (*response)(groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
+					 message_t *message);
+
+	/**
+	 * Forget the noted request of an IKE_SA, which will not be answered.
+	 */
+	void (*forget)(groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa);
+
+	/**
+	 * Destroy a groupvpn_gcks_admission_t.
+	 */
+	void (*destroy)(groupvpn_gcks_admission_t *this);
+};
+
+/**
+ * Create the admission.
+ */
+groupvpn_gcks_admission_t *groupvpn_gcks_admission_create(
+												groupvpn_gcks_core_t *gcks);
+
+/**
+ * Get the identity by which the peer of an IKE_SA may be a member of a group:
+ * policy allows it, and it was not evicted.
+ *
+ * @param class			receives how it was authenticated
+ * @param evicted		set to whether it is because of that that it may not
+ * @param why			receives the reason if it may not
+ * @return				identity, owned by the IKE_SA; NULL if it may not
+ */
+identification_t *groupvpn_gcks_authorize(groupvpn_gcks_group_t *group,
+										  ike_sa_t *ike_sa,
+										  auth_class_t *class, bool *evicted,
+										  char why[GV_TEXT_MAX + 1]);
+
+#endif /** GROUPVPN_GCKS_ADMISSION_H_ @}*/

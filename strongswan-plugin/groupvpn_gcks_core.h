@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * What the parts of the GCKS share:
+ *
+ * - groupvpn_gcks: hooks of charon's bus, configuration
+ * - groupvpn_gcks_admission: who may register, and what the answer is
+ * - groupvpn_gcks_group: one group, its epochs and its members
+ * - groupvpn_gcks_persist: what of it is kept in the store, and when
+ * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
+ * - groupvpn_gcks_tell: what bgpd and management are told of changes
+ * - groupvpn_gcks_manage: commands of the operator
+ *
+ * Unless said otherwise their functions want the groups locked.
+ *
+ * @defgroup groupvpn_gcks_core groupvpn_gcks_core
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_GCKS_CORE_H_
+#define GROUPVPN_GCKS_CORE_H_
+
+#include "groupvpn_control.h"
+#include "groupvpn_evictions.h"
+#include "groupvpn_groups.h"
+#include "groupvpn_ike_index.h"
+#include "groupvpn_policy.h"
+#include "groupvpn_registrations.h"
+#include "groupvpn_sa_table.h"
+#include "groupvpn_store.h"
+#include "groupvpn_vici.h"
+
+typedef enum groupvpn_gcks_counter_t groupvpn_gcks_counter_t;
+typedef struct groupvpn_gcks_core_t groupvpn_gcks_core_t;
+typedef struct groupvpn_gcks_group_t groupvpn_gcks_group_t;
+typedef struct groupvpn_gcks_rekey_t groupvpn_gcks_rekey_t;
+
+/**
+ * What is counted
+ */
+enum groupvpn_gcks_counter_t {
+	GCKS_REGISTRATIONS,
+	GCKS_REFUSED_NOT_AUTHORIZED,
+	GCKS_REFUSED_EVICTED,
+	GCKS_REFUSED_UNKNOWN_GROUP,
+	GCKS_REFUSED_OTHER,
+	GCKS_REMOVED,
+	GCKS_EVICTED,
+	GCKS_EPOCHS,
+	GCKS_REKEYS_PUSHED,
+	GCKS_REKEYS_ACKNOWLEDGED,
+	GCKS_REKEYS_REFUSED,
+	GCKS_REKEYS_LOST,
+	GCKS_COUNTERS
+};
+
+/**
+ * Time that members may take to receive a new epoch, in seconds
+ */
+#define GROUPVPN_PUSH_TIME 5
+
+/**
+ * Number of tags that epochs can have
+ */
+#define GROUPVPN_TAGS (GV_TAG_MAX - GV_TAG_MIN + 1)
+
+/**
+ * What there is once for all groups.
+ */
+struct groupvpn_gcks_core_t {
+
+	/** control socket */
+	groupvpn_control_t *control;
+
+	/** policy server */
+	groupvpn_policy_t *policy;
+
+	/** management */
+	groupvpn_vici_t *vici;
+
+	/** store of the groups */
+	groupvpn_store_t *store;
+
+	/** groups, as groupvpn_gcks_group_t, and the lock of all this */
+	groupvpn_groups_t *groups;
+
+	/** registrations of all groups by IKE_SA */
+	groupvpn_ike_index_t *index;
+
+	/** exchanges that we initiate */
+	groupvpn_gcks_rekey_t *rekey;
+
+	/** fires when a group has something to do */
+	groupvpn_timer_t *timer;
+
+	/** counters of requests that are for none of the groups */
+	uint64_t counters[GCKS_COUNTERS];
+
+	/** number of the last tag that was given, to give it again last */
+	u_int last_tag;
+};
+
+/**
+ * A group, see groupvpn_gcks_group.h.
+ */
+struct groupvpn_gcks_group_t {
+
+	/** configuration; first, for groupvpn_groups_t */
+	groupvpn_group_t *cfg;
+
+	/** what it shares with the other groups */
+	groupvpn_gcks_core_t *gcks;
+
+	/** epochs and keys */
+	groupvpn_sa_table_t *sas;
+
+	/** members */
+	groupvpn_registrations_t *registrations;
+
+	/** who may not be a member for now */
+	groupvpn_evictions_t *evictions;
+
+	/** what happened */
+	uint64_t counters[GCKS_COUNTERS];
+
+	/** secret of the group's routes */
+	uint32_t route_epoch;
+	uint8_t route_secret[GV_SECRET_LEN];
+
+	/** when to begin the next epoch */
+	uint64_t roll;
+
+	/** first epoch whose Sender-IDs are counted as now */
+	uint32_t first_epoch;
+
+	/** Sender-IDs up to this one have been given or are reserved */
+	uint32_t reserved;
+
+	/** the store has not got the identifiers of all members */
+	bool unsaved;
+
+	/** no epoch has begun since the group was read from the store */
+	bool loaded;
+
+	/** address members reach us at, NULL if not known */
+	host_t *address;
+};
+
+#endif /** GROUPVPN_GCKS_CORE_H_ @}*/

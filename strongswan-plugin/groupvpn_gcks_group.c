@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Epochs and the route epoch are numbered from the time of the start on, so
+ * that those of a GCKS without its store are newer. What begins is in the
+ * store first.
+ */
+
+#include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_rekey.h"
+#include "groupvpn_gcks_tell.h"
+
+#include <time.h>
+
+#include <daemon.h>
+
+#include <crypto.h>
+#include <keys.h>
+
+/* time that members may take to come back after a restart before they get a new
+ * epoch, in seconds */
+#define RETURN_TIME 300
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
+									groupvpn_registration_t *registration,
+									char *why)
+{
+	DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y' at %H removed: %s",
+		 group->cfg->name, registration->member_id, registration->identity,
+		 registration->gateway, why);
+	group->counters[GCKS_REMOVED]++;
+	groupvpn_gcks_tell_removal(group, registration, why);
+	group->registrations->clear(group->registrations, registration);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
+								groupvpn_registration_t *registration)
+{
+	registration->sender_id = 0;
+	group->unsaved = TRUE;
+}
+
+/*
+ * See header
+ */
+uint64_t groupvpn_gcks_group_retirement(groupvpn_gcks_group_t *group,
+										groupvpn_sa_t *sa, uint64_t now)
+{
+	return min(sa->retires,
+			   now + (group->cfg->dtd + GROUPVPN_PUSH_TIME) * 1000ULL);
+}
+
+/**
+ * Go on with the newest epoch of a group that was loaded
+ *
+ * @return				NULL, or why a new one has to begin
+ */
+static char *resume_epoch(groupvpn_gcks_group_t *group)
+{
+	groupvpn_group_t *cfg = group->cfg;
+	groupvpn_sa_t *newest = group->sas->newest(group->sas);
+	uint64_t margin = (cfg->atd + cfg->dtd + GROUPVPN_PUSH_TIME) * 1000ULL;
+
+	if (!newest)
+	{
+		return "start";
+	}
+	if (newest->sa.esp.encr != cfg->esp.encr ||
+		newest->sa.esp.key_bits != cfg->esp.key_bits ||
+		newest->sa.esp.integ != cfg->esp.integ ||
+		newest->sa.esp.esn != cfg->esp.esn ||
+		newest->sa.lifetime != cfg->lifetime)
+	{
+		return "policy changed";
+	}
+	/* not before members have had time to come back, if that is possible */
+	group->roll = min(max(group->roll, groupvpn_now() + RETURN_TIME * 1000),
+					  newest->expires - min(newest->expires, margin));
+	DBG1(DBG_IKE, "groupvpn: group '%s': epoch %u goes on", cfg->name,
+		 newest->sa.epoch);
+	return NULL;
+}
+
+/**
+ * Whether a tag is that of a live epoch of some group
+ */
+static bool is_tag_used(groupvpn_gcks_core_t *gcks, uint8_t tag)
+{
+	enumerator_t *enumerator;
+	groupvpn_gcks_group_t *group;
+	bool used = gcks->store->has_tag(gcks->store, tag);
+
+	enumerator = gcks->groups->create_enumerator(gcks->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		used |= group->sas->has_tag(group->sas, tag);
+	}
+	enumerator->destroy(enumerator);
+	return used;
+}
+
+/**
+ * Choose the tag of a new epoch: not that of a live one, and as late as
+ * possible that of a former one
+ */
+static bool choose_tag(groupvpn_gcks_core_t *gcks, uint8_t *tag)
+{
+	u_int i;
+
+	for (i = 0; i < GROUPVPN_TAGS; i++)
+	{
+		gcks->last_tag = (gcks->last_tag + 1) % GROUPVPN_TAGS;
+		*tag = GV_TAG_MIN + gcks->last_tag;
+		if (!is_tag_used(gcks, *tag))
+		{
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/**
+ * Time from the beginning of an epoch to that of the next, in seconds: members
+ * have to receive and activate that before this one's lifetime ends
+ */
+static uint32_t roll_interval(groupvpn_group_t *cfg)
+{
+	uint32_t margin = max(cfg->lifetime / 5,
+						  cfg->atd + cfg->dtd + GROUPVPN_PUSH_TIME);
+
+	return cfg->lifetime - min(margin, cfg->lifetime / 2);
+}
+
+/**
+ * Begin a new epoch
+ */
+static bool begin_epoch(groupvpn_gcks_group_t *group)
+{
+	groupvpn_sa_t *newest = group->sas->newest(group->sas), *sa;
+	enumerator_t *enumerator;
+	uint64_t now = groupvpn_now();
+	struct gv_epoch_sa epoch = {
+		.epoch = max((uint32_t)time(NULL), newest ? newest->sa.epoch + 1 : 1),
+		.lifetime = group->cfg->lifetime,
+		.esp = group->cfg->esp,
+	};
+
+	/* should it fail, this is when we try again */
+	group->roll = now + GROUPVPN_PUSH_TIME * 1000;
+	if (!choose_tag(group->gcks, &epoch.tag))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': no new keys, all %d tags are in "
+			 "use: this GCKS has too many groups", group->cfg->name, GROUPVPN_TAGS);
+		return FALSE;
+	}
+	if (!gv_random(epoch.gsk, sizeof(epoch.gsk)))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': no new keys, the random number "
+			 "generator failed", group->cfg->name);
+		return FALSE;
+	}
+	newest = group->sas->add(group->sas, &epoch, now);
+	gv_wipe(&epoch, sizeof(epoch));
+	group->roll = now + roll_interval(group->cfg) * 1000ULL;
+	if (!groupvpn_gcks_save_epochs(group, now))
+	{
+		group->sas->remove(group->sas, newest);
+		group->roll = now + GROUPVPN_PUSH_TIME * 1000;
+		return FALSE;
+	}
+	enumerator = group->sas->create_enumerator(group->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		if (sa != newest)
+		{
+			sa->retires = groupvpn_gcks_group_retirement(group, sa, now);
+		}
+	}
+	enumerator->destroy(enumerator);
+	group->loaded = FALSE;
+	group->counters[GCKS_EPOCHS]++;
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
+								 struct gv_gsa *gsa)
+{
+	*gsa = (struct gv_gsa){
+		.group_id = group->cfg->id,
+		.sa_mode = GV_SA_DERIVED,
+		.encap = GV_ENCAP_GRE,
+		.atd = group->cfg->atd,
+		.dtd = group->cfg->dtd,
+		.replay_window_log2 = __builtin_ctz(group->cfg->replay_window),
+		.route_epoch = group->route_epoch,
+	};
+	memcpy(gsa->route_secret, group->route_secret, GV_SECRET_LEN);
+	group->sas->export(group->sas, group->first_epoch, gsa, groupvpn_now());
+}
+
+/**
+ * Do something with each member that is registered
+ */
+static void for_members(groupvpn_gcks_group_t *group,
+						void (*cb)(groupvpn_gcks_rekey_t*,
+								   groupvpn_gcks_group_t*,
+								   groupvpn_registration_t*))
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (registration->ike_sa)
+		{
+			cb(group->gcks->rekey, group, registration);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
+{
+	groupvpn_gcks_core_t *gcks = group->gcks;
+	u_int count = group->registrations->get_count(group->registrations);
+	bool ok;
+
+	ok = begin_epoch(group);
+	if (ok)
+	{
+		for_members(group, gcks->rekey->push);
+		DBG1(DBG_IKE, "groupvpn: group '%s': epoch %u begins (%s), given to %u "
+			 "members", group->cfg->name,
+			 group->sas->newest(group->sas)->sa.epoch, why, count);
+		groupvpn_gcks_tell_epoch(group, count, why);
+	}
+	gcks->timer->arm(gcks->timer, group->roll);
+	return ok;
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
+{
+	groupvpn_timer_t *timer = group->gcks->timer;
+	enumerator_t *enumerator;
+	groupvpn_sa_t *sa;
+
+	while ((sa = group->sas->due(group->sas, now)))
+	{
+		groupvpn_gcks_remove_epoch(group, sa);
+	}
+	if (group->roll <= now)
+	{
+		groupvpn_gcks_group_roll(group, "lifetime");
+	}
+	timer->arm(timer, group->roll);
+	enumerator = group->sas->create_enumerator(group->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		timer->arm(timer, min(sa->expires, sa->retires));
+	}
+	enumerator->destroy(enumerator);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
+{
+	groupvpn_group_destroy(group->cfg);
+	group->sas->destroy(group->sas);
+	group->registrations->destroy(group->registrations);
+	group->evictions->destroy(group->evictions);
+	DESTROY_IF(group->address);
+	gv_wipe(group, sizeof(*group));
+	free(group);
+}
+
+/**
+ * Remove members that are not authorised anymore
+ *
+ * @return				TRUE if there are any that may have keys
+ */
+static bool evict(groupvpn_gcks_group_t *group)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+	groupvpn_gcks_core_t *gcks = group->gcks;
+	bool found = FALSE;
+
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (!registration->sender_id ||
+			(gcks->policy->may_stay(gcks->policy, group->cfg,
+									registration->identity,
+									registration->class) &&
+			 !group->evictions->find(group->evictions, registration->identity)))
+		{
+			continue;
+		}
+		if (registration->ike_sa)
+		{
+			gcks->rekey->dismiss(gcks->rekey, group, registration);
+			groupvpn_gcks_group_unregister(group, registration,
+										   "not authorised anymore");
+		}
+		groupvpn_gcks_group_disown(group, registration);
+		found = TRUE;
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
+							   groupvpn_group_t *cfg)
+{
+	groupvpn_gcks_group_t *group;
+	char *why;
+
+	INIT(group,
+		.cfg = groupvpn_group_get_ref(cfg),
+		.gcks = gcks,
+		.sas = groupvpn_sa_table_create(),
+		.registrations = groupvpn_registrations_create(cfg->id, gcks->index),
+		.evictions = groupvpn_evictions_create(),
+		.address = cfg->address ? cfg->address->clone(cfg->address) : NULL,
+	);
+	if (!groupvpn_gcks_load(group))
+	{
+		DBG1(DBG_CFG, "groupvpn: group '%s' not started", cfg->name);
+		groupvpn_gcks_group_destroy(group);
+		return FALSE;
+	}
+	gcks->groups->add(gcks->groups, group);
+	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are its GCKS",
+		 cfg->name, cfg->id);
+	why = evict(group) ? "policy changed" : resume_epoch(group);
+	if (why)
+	{
+		groupvpn_gcks_group_roll(group, why);
+	}
+	else
+	{
+		groupvpn_gcks_tell_group(group);
+	}
+	gcks->timer->arm(gcks->timer, groupvpn_now());
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_stop(groupvpn_gcks_group_t *group)
+{
+	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
+		 group->cfg->id);
+	groupvpn_gcks_tell_end(group);
+	for_members(group, group->gcks->rekey->dismiss);
+	groupvpn_gcks_group_destroy(group);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
+								groupvpn_group_t *cfg)
+{
+	groupvpn_group_destroy(group->cfg);
+	group->cfg = groupvpn_group_get_ref(cfg);
+	if (cfg->address)
+	{
+		DESTROY_IF(group->address);
+		group->address = cfg->address->clone(cfg->address);
+	}
+	evict(group);
+	/* the new epoch tells members the new policy, and evicted ones nothing */
+	groupvpn_gcks_group_roll(group, "policy changed");
+}

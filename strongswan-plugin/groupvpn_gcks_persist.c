@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sender-IDs are reserved in blocks, durably; who has got which of a block is
+ * saved, but not waited for. Should that get lost with the power, a member gets
+ * another one, and the block is not used again.
+ */
+
+#include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_group.h"
+
+#include <time.h>
+
+#include <daemon.h>
+
+#include <crypto.h>
+
+/* Sender-IDs that are reserved in the store at a time */
+#define RESERVED 64
+
+/**
+ * Save the state of a group, in a change
+ */
+static void save_group(groupvpn_gcks_group_t *group)
+{
+	groupvpn_store_t *store = group->gcks->store;
+	groupvpn_store_group_t stored = {
+		.id = group->cfg->id,
+		.route_epoch = group->route_epoch,
+		.first_epoch = group->first_epoch,
+		.sender_id = group->reserved,
+		.roll = group->roll,
+	};
+
+	snprintf(stored.name, sizeof(stored.name), "%s", group->cfg->name);
+	memcpy(stored.route_secret, group->route_secret, GV_SECRET_LEN);
+	store->save_group(store, &stored);
+	gv_wipe(&stored, sizeof(stored));
+}
+
+/**
+ * Whether the store has an entry as it is
+ */
+static bool is_saved(groupvpn_registration_t *registration)
+{
+	return registration->stored &&
+		   registration->stored_sender_id == registration->sender_id;
+}
+
+/**
+ * Do something with one entry, if any, or with all that the store has not got
+ * if there are unsaved ones
+ */
+static void for_unsaved(groupvpn_gcks_group_t *group,
+						groupvpn_registration_t *registration,
+						void (*cb)(groupvpn_gcks_group_t*,
+								   groupvpn_registration_t*))
+{
+	enumerator_t *enumerator;
+
+	if (!group->unsaved)
+	{
+		if (registration)
+		{
+			cb(group, registration);
+		}
+		return;
+	}
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (!is_saved(registration))
+		{
+			cb(group, registration);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+/**
+ * Save an entry, in a change
+ */
+static void save_entry(groupvpn_gcks_group_t *group,
+					   groupvpn_registration_t *registration)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	store->save_member(store, group->cfg->id, registration);
+}
+
+/**
+ * Note that an entry was saved
+ */
+static void entry_saved(groupvpn_gcks_group_t *group,
+						groupvpn_registration_t *registration)
+{
+	registration->stored = TRUE;
+	registration->stored_sender_id = registration->sender_id;
+}
+
+/**
+ * End a change
+ *
+ * @param registration	entry that was saved, if any
+ */
+static bool commit(groupvpn_gcks_group_t *group,
+				   groupvpn_registration_t *registration)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	if (!store->commit(store))
+	{
+		return FALSE;
+	}
+	for_unsaved(group, registration, entry_saved);
+	group->unsaved = FALSE;
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
+							  		groupvpn_registration_t *registration)
+{
+	groupvpn_store_t *store = group->gcks->store;
+	uint32_t reserved = group->reserved;
+	bool durable;
+
+	if (is_saved(registration))
+	{
+		return TRUE;
+	}
+	if (registration->sender_id > reserved)
+	{
+		group->reserved = min(registration->sender_id + RESERVED - 1,
+							  GV_SENDER_ID_MAX);
+	}
+	durable = !registration->stored || group->unsaved ||
+			  group->reserved != reserved;
+	store->begin(store, durable);
+	if (durable)
+	{
+		save_group(group);
+	}
+	for_unsaved(group, registration, save_entry);
+	if (commit(group, registration))
+	{
+		return TRUE;
+	}
+	group->reserved = reserved;
+	/* what it was given before is still its own if it has never left */
+	registration->sender_id = registration->ike_sa
+							  ? registration->stored_sender_id : 0;
+	return FALSE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
+								 identification_t *identity)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	store->begin(store, TRUE);
+	store->save_eviction(store, group->cfg->id, identity,
+						 group->evictions->find(group->evictions, identity));
+	store->commit(store);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_save_epochs(groupvpn_gcks_group_t *group, uint64_t now)
+{
+	groupvpn_store_t *store = group->gcks->store;
+	groupvpn_sa_t *newest = group->sas->newest(group->sas), *sa;
+	enumerator_t *enumerator;
+	uint64_t retires;
+
+	store->begin(store, TRUE);
+	save_group(group);
+	for_unsaved(group, NULL, save_entry);
+	enumerator = group->sas->create_enumerator(group->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		retires = sa == newest ? sa->retires
+					: groupvpn_gcks_group_retirement(group, sa, now);
+		store->save_epoch(store, group->cfg->id, sa, retires);
+	}
+	enumerator->destroy(enumerator);
+	return commit(group, NULL);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_remove_epoch(groupvpn_gcks_group_t *group,
+								groupvpn_sa_t *sa)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	store->begin(store, FALSE);
+	store->remove_epoch(store, group->cfg->id, sa->sa.epoch);
+	store->commit(store);
+	group->sas->remove(group->sas, sa);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
+{
+	groupvpn_store_t *store = group->gcks->store;
+	groupvpn_store_group_t stored;
+
+	switch (store->load(store, group->cfg->id, &stored, group->sas,
+						group->registrations, group->evictions))
+	{
+		case SUCCESS:
+			break;
+		case NOT_FOUND:
+			group->route_epoch = time(NULL);
+			if (!gv_random(group->route_secret, GV_SECRET_LEN))
+			{
+				DBG1(DBG_CFG, "groupvpn: group '%s': the random number "
+					 "generator failed", group->cfg->name);
+				return FALSE;
+			}
+			return TRUE;
+		default:
+			return FALSE;
+	}
+	if (!streq(stored.name, group->cfg->name))
+	{
+		DBG1(DBG_CFG, "groupvpn: group-ID %u was group '%s' until now and is "
+			 "'%s' from now on", stored.id, stored.name, group->cfg->name);
+	}
+	group->route_epoch = stored.route_epoch;
+	memcpy(group->route_secret, stored.route_secret, GV_SECRET_LEN);
+	group->first_epoch = stored.first_epoch;
+	group->reserved = stored.sender_id;
+	group->roll = stored.roll;
+	group->loaded = TRUE;
+	gv_wipe(&stored, sizeof(stored));
+	return TRUE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * Keeps a group in the store, so that nothing is given to anybody that a
+ * restarted GCKS would not know of.
+ *
+ * @defgroup groupvpn_gcks_persist groupvpn_gcks_persist
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_GCKS_PERSIST_H_
+#define GROUPVPN_GCKS_PERSIST_H_
+
+#include "groupvpn_gcks_core.h"
+
+/**
+ * Take over what the store has of a group that is started; make the secrets of
+ * one that it does not know.
+ *
+ * @return				FALSE if the group can not be started, which is logged
+ */
+bool groupvpn_gcks_load(groupvpn_gcks_group_t *group);
+
+/**
+ * Save the identifiers of a member before it gets them. If that fails the
+ * Sender-ID is not given.
+ *
+ * @return				FALSE if they are not stored
+ */
+bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
+									 groupvpn_registration_t *registration);
+
+/**
+ * Save that an identity is evicted, or is not anymore. It is so even if that
+ * fails, until this GCKS restarts.
+ */
+void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
+								 identification_t *identity);
+
+/**
+ * Save the epochs of a group, of which the newest begins.
+ *
+ * @param now			groupvpn_now()
+ * @return				FALSE if they are not stored: none of them may begin
+ */
+bool groupvpn_gcks_save_epochs(groupvpn_gcks_group_t *group, uint64_t now);
+
+/**
+ * Remove an epoch that has ended, here and in the store.
+ */
+void groupvpn_gcks_remove_epoch(groupvpn_gcks_group_t *group,
+								groupvpn_sa_t *sa);
+
+#endif /** GROUPVPN_GCKS_PERSIST_H_ @}*/

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Each exchange is a task of the member's IKE_SA, which charon sends, repeats
+ * and answers for. All members are told at once, each by a job.
+ */
+
+#include "groupvpn_gcks_rekey.h"
+#include "groupvpn_gcks_admission.h"
+#include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_job.h"
+#include "groupvpn_payload.h"
+#include "groupvpn_task.h"
+#include "compat.h"
+
+#include <daemon.h>
+#include <processing/jobs/delete_ike_sa_job.h>
+
+typedef struct private_groupvpn_gcks_rekey_t private_groupvpn_gcks_rekey_t;
+
+/**
+ * Private data
+ */
+struct private_groupvpn_gcks_rekey_t {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_gcks_rekey_t public;
+
+	/**
+	 * In-band rekeys
+	 */
+	groupvpn_exchange_t rekey;
+
+	/**
+	 * The message to one who is no member anymore
+	 */
+	groupvpn_exchange_t dismissal;
+
+	/**
+	 * The GCKS
+	 */
+	groupvpn_gcks_core_t *gcks;
+};
+
+/**
+ * Find the registration of a group by an IKE_SA
+ */
+static groupvpn_registration_t *find_by_ike_sa(
+										private_groupvpn_gcks_rekey_t *this,
+										groupvpn_gcks_group_t *group,
+										ike_sa_t *ike_sa)
+{
+	return this->gcks->index->find(this->gcks->index,
+								   ike_sa->get_unique_id(ike_sa),
+								   group->cfg->id);
+}
+
+METHOD(groupvpn_exchange_t, rekey_request, bool,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_registration_t *registration;
+	groupvpn_gcks_group_t *group;
+	struct gv_gsa gsa;
+	bool ok = FALSE;
+
+	this = container_of(exchange, private_groupvpn_gcks_rekey_t, rekey);
+	groups = this->gcks->groups;
+	groups->lock(groups);
+	group = groups->find(groups, group_id);
+	/* it may have been evicted since the exchange was queued */
+	registration = group ? find_by_ike_sa(this, group, ike_sa) : NULL;
+	if (registration)
+	{
+		groupvpn_gcks_group_compose(group, &gsa);
+		ok = groupvpn_add_gsa(message, ike_sa, &gsa);
+		registration->rekeying = ok;
+		group->counters[GCKS_REKEYS_PUSHED] += ok;
+		gv_gsa_wipe(&gsa);
+	}
+	groups->unlock(groups);
+	return ok;
+}
+
+/**
+ * Note what has become of an in-band rekey
+ *
+ * @param ike_sa		IKE_SA the response came by, NULL if it was lost
+ * @param counter		what a response is counted as
+ */
+static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
+					   uint32_t group_id, groupvpn_gcks_counter_t counter)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_registration_t *registration = NULL;
+	groupvpn_gcks_group_t *group;
+
+	this = container_of(exchange, private_groupvpn_gcks_rekey_t, rekey);
+	groups = this->gcks->groups;
+	groups->lock(groups);
+	group = groups->find(groups, group_id);
+	if (group && ike_sa)
+	{
+		registration = find_by_ike_sa(this, group, ike_sa);
+	}
+	if (registration)
+	{
+		registration->rekeying = FALSE;
+		group->counters[counter]++;
+	}
+	else if (group)
+	{	/* whoever answers on an IKE_SA that was rekeyed did not look at it */
+		group->counters[GCKS_REKEYS_LOST]++;
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_exchange_t, rekey_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	bool refused = message->get_notify(message,
+									   GROUPVPN_N_REGISTRATION_FAILED) != NULL;
+
+	note_rekey(exchange, ike_sa, group_id, refused ? GCKS_REKEYS_REFUSED
+												   : GCKS_REKEYS_ACKNOWLEDGED);
+	if (refused)
+	{
+		DBG1(DBG_IKE, "groupvpn: '%Y' at %H did not accept the new keys of "
+			 "group-ID %u, its log tells why", ike_sa->get_other_id(ike_sa),
+			 ike_sa->get_other_host(ike_sa), group_id);
+	}
+}
+
+METHOD(groupvpn_exchange_t, rekey_lost, void,
+	groupvpn_exchange_t *exchange, uint32_t group_id)
+{
+	note_rekey(exchange, NULL, group_id, GCKS_REKEYS_LOST);
+}
+
+CALLBACK(push_epoch, job_requeue_t,
+	groupvpn_gcks_job_t *job)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups = job->gcks->groups;
+	groupvpn_registration_t *registration;
+	groupvpn_gcks_group_t *group;
+	ike_sa_id_t *id = NULL;
+	ike_sa_t *ike_sa;
+
+	this = (private_groupvpn_gcks_rekey_t*)job->gcks->rekey;
+	groups->lock(groups);
+	registration = groupvpn_gcks_job_find(job, &group);
+	if (registration)
+	{
+		id = registration->ike_sa_id->clone(registration->ike_sa_id);
+	}
+	groups->unlock(groups);
+	if (!id)
+	{
+		return JOB_REQUEUE_NONE;
+	}
+	ike_sa = charon->ike_sa_manager->checkout(charon->ike_sa_manager, id);
+	id->destroy(id);
+	if (!ike_sa)
+	{
+		return JOB_REQUEUE_NONE;
+	}
+	if (ike_sa->get_state(ike_sa) == IKE_REKEYED)
+	{	/* the registration has just moved to the new IKE_SA */
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+		return JOB_RESCHEDULE_MS(100);
+	}
+	groupvpn_task_start(ike_sa, &this->rekey, job->group_id);
+	return JOB_REQUEUE_NONE;
+}
+
+METHOD(groupvpn_exchange_t, dismissal_request, bool,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_gcks_group_t *group;
+	char why[GV_TEXT_MAX + 1];
+	notify_type_t notify = GROUPVPN_N_INVALID_GROUP_ID;
+	auth_class_t class;
+	bool evicted;
+
+	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
+	groups = this->gcks->groups;
+	groups->lock(groups);
+	group = groups->find(groups, group_id);
+	if (group && !groupvpn_gcks_authorize(group, ike_sa, &class, &evicted, why))
+	{
+		notify = GROUPVPN_N_AUTHORIZATION_FAILED;
+	}
+	groups->unlock(groups);
+	message->add_notify(message, FALSE, notify, chunk_empty);
+	return groupvpn_add_idg(message, group_id);
+}
+
+METHOD(groupvpn_exchange_t, dismissal_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_gcks_group_t *group;
+	char why[GV_TEXT_MAX + 1];
+	auth_class_t class;
+	bool evicted = FALSE, used = ike_sa->get_child_count(ike_sa) > 0;
+
+	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
+	groups = this->gcks->groups;
+	groups->lock(groups);
+	group = groups->find(groups, group_id);
+	if (group)
+	{
+		groupvpn_gcks_authorize(group, ike_sa, &class, &evicted, why);
+	}
+	used |= this->gcks->index->has(this->gcks->index,
+								   ike_sa->get_unique_id(ike_sa));
+	groups->unlock(groups);
+	if (evicted && !used)
+	{
+		lib->processor->queue_job(lib->processor,
+			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
+	}
+}
+
+CALLBACK(dismiss_peer, job_requeue_t,
+	groupvpn_gcks_job_t *job)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	ike_sa_t *ike_sa;
+
+	this = (private_groupvpn_gcks_rekey_t*)job->gcks->rekey;
+	ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager,
+													job->ike_sa);
+	if (ike_sa)
+	{
+		groupvpn_task_start(ike_sa, &this->dismissal, job->group_id);
+	}
+	return JOB_REQUEUE_NONE;
+}
+
+METHOD(groupvpn_gcks_rekey_t, push, void,
+	private_groupvpn_gcks_rekey_t *this, groupvpn_gcks_group_t *group,
+	groupvpn_registration_t *registration)
+{
+	groupvpn_gcks_job_queue(push_epoch, group, registration,
+							0);
+}
+
+METHOD(groupvpn_gcks_rekey_t, dismiss, void,
+	private_groupvpn_gcks_rekey_t *this, groupvpn_gcks_group_t *group,
+	groupvpn_registration_t *registration)
+{
+	groupvpn_gcks_job_queue(dismiss_peer, group,
+							registration, 0);
+}
+
+METHOD(groupvpn_gcks_rekey_t, destroy, void,
+	private_groupvpn_gcks_rekey_t *this)
+{
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_gcks_rekey_t *groupvpn_gcks_rekey_create(groupvpn_gcks_core_t *gcks)
+{
+	private_groupvpn_gcks_rekey_t *this;
+
+	INIT(this,
+		.public = {
+			.push = _push,
+			.dismiss = _dismiss,
+			.destroy = _destroy,
+		},
+		.rekey = {
+			.request = _rekey_request,
+			.response = _rekey_response,
+			.lost = _rekey_lost,
+		},
+		.dismissal = {
+			.request = _dismissal_request,
+			.response = _dismissal_response,
+		},
+		.gcks = gcks,
+	);
+	return &this->public;
+}

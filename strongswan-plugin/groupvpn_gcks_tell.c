@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bgpd gets all that it needs to judge routes by, management what somebody
+ * subscribed to. Both take what they are told without waiting.
+ */
+
+#include "groupvpn_gcks_tell.h"
+#include "groupvpn_payload.h"
+
+#include <daemon.h>
+
+#include <attr.h>
+#include <crypto.h>
+#include <keys.h>
+
+/*
+ * See header
+ */
+void groupvpn_gcks_add_group(vici_builder_t *builder,
+							 groupvpn_gcks_group_t *group)
+{
+	builder->add_kv(builder, "group", "%s", group->cfg->name);
+	builder->add_kv(builder, "group-id", "%u", group->cfg->id);
+	builder->add_kv(builder, "role", "gcks");
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_add_registration(vici_builder_t *builder,
+									groupvpn_gcks_group_t *group,
+									groupvpn_registration_t *registration)
+{
+	groupvpn_gcks_add_group(builder, group);
+	builder->add_kv(builder, "member-id", "%u", registration->member_id);
+	builder->add_kv(builder, "sender-id", "%u", registration->sender_id);
+	builder->add_kv(builder, "identity", "%Y", registration->identity);
+	builder->add_kv(builder, "gateway", "%H", registration->gateway);
+	builder->add_kv(builder, "ike-sa", "%u", registration->ike_sa);
+}
+
+/**
+ * Tell management that a member is registered, or is not anymore
+ *
+ * @param why			reason, NULL if it is registered
+ */
+static void raise_member(groupvpn_gcks_group_t *group,
+						 groupvpn_registration_t *registration, char *why)
+{
+	groupvpn_vici_t *vici = group->gcks->vici;
+	char *event = why ? "member-down" : "member-up";
+	vici_builder_t *builder = vici->begin(vici, event);
+
+	if (builder)
+	{
+		groupvpn_gcks_add_registration(builder, group, registration);
+		if (why)
+		{
+			builder->add_kv(builder, "reason", "%s", why);
+		}
+		vici->raise(vici, event, 0, builder);
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_refusal(groupvpn_gcks_core_t *gcks,
+								groupvpn_gcks_group_t *group,
+								uint32_t group_id, ike_sa_t *ike_sa,
+								notify_type_t notify, char *why)
+{
+	vici_builder_t *builder = gcks->vici->begin(gcks->vici, "refused");
+
+	if (builder)
+	{
+		if (group)
+		{
+			groupvpn_gcks_add_group(builder, group);
+		}
+		else
+		{
+			builder->add_kv(builder, "group-id", "%u", group_id);
+			builder->add_kv(builder, "role", "gcks");
+		}
+		builder->add_kv(builder, "identity", "%Y",
+						ike_sa->get_other_id(ike_sa));
+		builder->add_kv(builder, "gateway", "%H",
+						ike_sa->get_other_host(ike_sa));
+		builder->add_kv(builder, "notify", "%s", groupvpn_notify_name(notify));
+		builder->add_kv(builder, "reason", "%s", why);
+		gcks->vici->raise(gcks->vici, "refused", 0, builder);
+	}
+}
+
+/**
+ * The first IPv4 address of the host, for want of a better one
+ */
+static host_t *first_address()
+{
+	enumerator_t *enumerator;
+	host_t *host, *found = NULL;
+
+	enumerator = charon->kernel->create_address_enumerator(charon->kernel,
+														   ADDR_TYPE_REGULAR);
+	while (enumerator->enumerate(enumerator, &host))
+	{
+		if (host->get_family(host) == AF_INET)
+		{
+			found = host->clone(host);
+			break;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/**
+ * Compose the GROUP message
+ */
+static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
+{
+	groupvpn_sa_t *newest = group->sas->newest(group->sas);
+	uint8_t mac_key[GV_SECRET_LEN];
+	struct gv_attr attr = {
+		.kind = GV_KIND_DESCRIPTOR,
+		.group_id = group->cfg->id,
+		.route_epoch = group->route_epoch,
+	};
+
+	if (!group->address)
+	{
+		group->address = first_address();
+	}
+	if (!group->address ||
+		!gv_mac_key(group->cfg->id, group->route_secret, mac_key))
+	{
+		return FALSE;
+	}
+	attr.gateway = groupvpn_addr(group->address);
+	*msg = (struct gv_ctl_msg){
+		.type = GV_CTL_GROUP,
+		.group_id = group->cfg->id,
+		.role = GV_ROLE_GCKS,
+		.gateway = attr.gateway,
+		.epoch = newest ? newest->sa.epoch : 0,
+		.route_epoch = group->route_epoch,
+	};
+	snprintf(msg->name, sizeof(msg->name), "%s", group->cfg->name);
+	msg->attr_len = gv_attr_encode(&attr, mac_key, msg->attr,
+								   sizeof(msg->attr));
+	gv_wipe(mac_key, sizeof(mac_key));
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_group(groupvpn_gcks_group_t *group)
+{
+	struct gv_ctl_msg msg;
+
+	if (group_msg(group, &msg))
+	{
+		group->gcks->control->broadcast(group->gcks->control, &msg);
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_end(groupvpn_gcks_group_t *group)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_GROUP_DOWN,
+		.group_id = group->cfg->id,
+	};
+
+	group->gcks->control->broadcast(group->gcks->control, &msg);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_epoch(groupvpn_gcks_group_t *group, u_int members,
+							  char *why)
+{
+	groupvpn_vici_t *vici = group->gcks->vici;
+	vici_builder_t *builder = vici->begin(vici, "rekey");
+
+	if (builder)
+	{
+		groupvpn_gcks_add_group(builder, group);
+		builder->add_kv(builder, "epoch", "%u",
+						group->sas->newest(group->sas)->sa.epoch);
+		builder->add_kv(builder, "members", "%u", members);
+		builder->add_kv(builder, "reason", "%s", why);
+		vici->raise(vici, "rekey", 0, builder);
+	}
+	groupvpn_gcks_tell_group(group);
+}
+
+/**
+ * Compose the REGISTRATION message
+ */
+static void registration_msg(groupvpn_gcks_group_t *group,
+							 groupvpn_registration_t *registration,
+							 struct gv_ctl_msg *msg)
+{
+	*msg = (struct gv_ctl_msg){
+		.type = GV_CTL_REGISTRATION,
+		.group_id = group->cfg->id,
+		.member_id = registration->member_id,
+		.sender_id = registration->sender_id,
+		.gateway = groupvpn_addr(registration->gateway),
+	};
+	snprintf(msg->identity, sizeof(msg->identity), "%Y",
+			 registration->identity);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_member(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration)
+{
+	struct gv_ctl_msg msg;
+
+	registration_msg(group, registration, &msg);
+	group->gcks->control->broadcast(group->gcks->control, &msg);
+	raise_member(group, registration, NULL);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_removal(groupvpn_gcks_group_t *group,
+								groupvpn_registration_t *registration,
+								char *why)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_REGISTRATION_DOWN,
+		.group_id = group->cfg->id,
+		.member_id = registration->member_id,
+	};
+
+	snprintf(msg.text, sizeof(msg.text), "%s", why);
+	raise_member(group, registration, why);
+	group->gcks->control->broadcast(group->gcks->control, &msg);
+}
+
+/**
+ * Tell a bgpd of a group and its registrations
+ */
+static void replay_group(groupvpn_gcks_group_t *group, u_int client)
+{
+	groupvpn_control_t *control = group->gcks->control;
+	groupvpn_registration_t *registration;
+	enumerator_t *enumerator;
+	struct gv_ctl_msg msg;
+
+	if (!group_msg(group, &msg))
+	{
+		return;
+	}
+	control->send(control, client, &msg);
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (registration->ike_sa)
+		{
+			registration_msg(group, registration, &msg);
+			control->send(control, client, &msg);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_replay(groupvpn_gcks_core_t *gcks, u_int client)
+{
+	groupvpn_gcks_group_t *group;
+	enumerator_t *enumerator;
+
+	gcks->groups->lock(gcks->groups);
+	enumerator = gcks->groups->create_enumerator(gcks->groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		replay_group(group, client);
+	}
+	enumerator->destroy(enumerator);
+	gcks->groups->unlock(gcks->groups);
+}
