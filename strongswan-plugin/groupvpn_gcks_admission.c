@@ -21,12 +21,10 @@
 #define SENDER_IDS 5
 #define SENDER_ID_INTERVAL 5000
 
-typedef struct private_groupvpn_gcks_admission_t private_groupvpn_gcks_admission_t;
-
 /**
  * Private data
  */
-struct private_groupvpn_gcks_admission_t {
+typedef struct {
 
 	/**
 	 * Public interface
@@ -43,7 +41,7 @@ struct private_groupvpn_gcks_admission_t {
 	 * request_t
 	 */
 	hashtable_t *requests;
-};
+} private_groupvpn_gcks_admission_t;
 
 /**
  * A registration request
@@ -107,8 +105,8 @@ static bool give_sender_id(groupvpn_gcks_group_t *group,
 	}
 	if (registration->spent > now + (SENDER_IDS - 1) * SENDER_ID_INTERVAL)
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "it wants new Sender-IDs too often, more "
-				 "than one each %d s", SENDER_ID_INTERVAL / 1000);
+		snprintf(why, GV_TEXT_MAX + 1, "it wants new Sender-IDs too often, "
+				 "more than one each %d s", SENDER_ID_INTERVAL / 1000);
 		return FALSE;
 	}
 	if (!allot_sender_id(group, registration, request))
@@ -195,8 +193,8 @@ static bool check_gateway(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	}
 	if (ike_sa->has_condition(ike_sa, COND_NAT_THERE))
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "it is behind a NAT, or has encap = yes; "
-				 "between gateways there is ESP without UDP");
+		snprintf(why, GV_TEXT_MAX + 1, "it is behind a NAT, or has encap = "
+				 "yes; between gateways there is ESP without UDP");
 		return FALSE;
 	}
 	registration = group->registrations->find_gateway(group->registrations,

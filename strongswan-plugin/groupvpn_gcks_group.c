@@ -156,7 +156,8 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	if (!choose_tag(group->gcks, &epoch.tag))
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': no new keys, all %d tags are in "
-			 "use: this GCKS has too many groups", group->cfg->name, GROUPVPN_TAGS);
+			 "use: this GCKS has too many groups", group->cfg->name,
+			 GROUPVPN_TAGS);
 		return FALSE;
 	}
 	if (!gv_random(epoch.gsk, sizeof(epoch.gsk)))

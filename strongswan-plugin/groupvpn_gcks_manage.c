@@ -290,7 +290,8 @@ CALLBACK(list_group, void,
 	builder->add_kv(builder, "next-epoch", "%u",
 					groupvpn_vici_left(group->roll));
 	builder->add_kv(builder, "route-epoch", "%u", group->route_epoch);
-	builder->add_kv(builder, "members", "%u", group->registrations->get_count(group->registrations));
+	builder->add_kv(builder, "members", "%u",
+					group->registrations->get_count(group->registrations));
 	builder->add_kv(builder, "evicted", "%u",
 					group->evictions->get_count(group->evictions));
 	gcks->vici->raise(gcks->vici, "list-group", client, builder);
