@@ -20,7 +20,6 @@
 #include "bytes.h"
 
 #define ROOT 1
-#define STORE_VERSION 1
 
 const char *gv_lkh_error_text(enum gv_lkh_error error)
 {
@@ -143,6 +142,13 @@ unsigned int gv_lkh_members(const struct gv_lkh *tree)
 bool gv_lkh_has(const struct gv_lkh *tree, uint16_t member_id)
 {
 	return find(tree, member_id) != 0;
+}
+
+uint32_t gv_lkh_leaf(const struct gv_lkh *tree, uint16_t member_id)
+{
+	size_t leaf = find(tree, member_id);
+
+	return leaf ? leaf - leaves(tree) : UINT32_MAX;
 }
 
 /* The tree becomes the left half of one with twice the leaves: each level
@@ -352,7 +358,7 @@ size_t gv_lkh_encode(const struct gv_lkh *tree, uint8_t *buf, size_t size)
 	struct gv_writer w;
 
 	gv_writer_init(&w, buf, size);
-	gv_put8(&w, STORE_VERSION);
+	gv_put8(&w, GV_LKH_STORE_VERSION);
 	gv_put8(&w, tree->depth);
 	gv_put32(&w, tree->next_key_id);
 	for (size_t i = ROOT + 1; i < 2 * leaves(tree); i++) {
@@ -462,7 +468,7 @@ enum gv_lkh_error gv_lkh_decode(const uint8_t *buf, size_t len,
 	version = gv_get8(&r);
 	depth = gv_get8(&r);
 	next_key_id = gv_get32(&r);
-	if (!r.ok || version != STORE_VERSION || !depth ||
+	if (!r.ok || version != GV_LKH_STORE_VERSION || !depth ||
 	    depth > GV_LKH_DEPTH_MAX || !next_key_id)
 		return GV_LKH_BAD_STORE;
 	nodes_needed = nodes_at(depth);

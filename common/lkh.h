@@ -61,6 +61,9 @@ void gv_lkh_wipe(struct gv_lkh *tree);
 
 unsigned int gv_lkh_members(const struct gv_lkh *tree);
 bool gv_lkh_has(const struct gv_lkh *tree, uint16_t member_id);
+/* The number of the member's leaf from the left, which growth does not change;
+ * UINT32_MAX if it is not in the tree. */
+uint32_t gv_lkh_leaf(const struct gv_lkh *tree, uint16_t member_id);
 
 /* Gives the member a leaf; one that is there keeps its own.  The other members
  * need not be told.  On any error nobody has joined, though key IDs may be
@@ -88,7 +91,9 @@ enum gv_lkh_error gv_lkh_rekey(struct gv_lkh *tree,
 
 /* A store's form of the tree: secrets in clear, for the caller to protect.
  * Returns the length, 0 if it does not fit. */
-#define GV_LKH_STORE_MAX(nodes) (6 + 42 * (nodes))
+#define GV_LKH_STORE_VERSION 1
+#define GV_LKH_NODE_LEN (10 + GV_KWK_LEN)
+#define GV_LKH_STORE_MAX(nodes) (6 + GV_LKH_NODE_LEN * (nodes))
 size_t gv_lkh_encode(const struct gv_lkh *tree, uint8_t *buf, size_t size);
 /* Into the caller's nodes, as gv_lkh_init().  GV_LKH_FULL: more nodes are
  * needed; *need (may be NULL) says how many.  On an error the tree is empty. */

@@ -10,8 +10,13 @@
  * Secrets are wrapped (RFC 5649), each under a key of its own that comes from
  * the key file, the database's random ID, and the numbers in the same row. So
  * without the key file no secret can be read or moved elsewhere, and neither the
- * state of a group nor an epoch can be changed. Members and evictions have no
- * secret and are not authenticated.
+ * state of a group nor an epoch nor a Rekey SA nor a key of its tree can be
+ * changed. Members, evictions and messages have no secret and are not
+ * authenticated; the messages are sealed and signed.
+ *
+ * The key tree has a row for each key, under its place, which growth does not
+ * change: so a member that joins costs one row or two, and an eviction twice as
+ * many as the tree is deep.
  *
  * Both files are complete when they appear under their names. From then on the
  * key file is never written. Whoever uses the database has a lock on it, beside
@@ -39,7 +44,7 @@
 
 /* "gvpn" in the header of the database, and the version of its schema */
 #define APPLICATION_ID 0x6776706e
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION (int)countof(schemas)
 
 /* the header of a database, and where these two are in it */
 #define HEADER_MAGIC "SQLite format 3"
@@ -54,6 +59,18 @@
 /* what is wrapped of an epoch: group secret and ESP key */
 #define EPOCH_SECRET_LEN (GV_SECRET_LEN + GV_ESP_KEY_MAX)
 
+/* what is wrapped of a Rekey SA: SPI, SPI of the next, KEK, signature keys */
+#define KEK_SECRET_LEN (2 * GV_REKEY_SPI_LEN + GV_KEK_LEN + 2 * GV_SIGN_KEY_LEN)
+
+/* longest secret */
+#define SECRET_MAX max(EPOCH_SECRET_LEN, KEK_SECRET_LEN)
+
+/* a node's place in the key tree: height above the leaves, number from the
+ * left; growth puts nodes to the right and on top, so a node keeps its place */
+#define PLACE(height, number) ((int64_t)(height) << 16 | (number))
+#define PLACE_HEIGHT(place) ((place) >> 16)
+#define PLACE_NUMBER(place) ((place) & 0xffff)
+
 /* numbers in a row, and octets of a table's name */
 #define NUMBERS_MAX 10
 #define TABLE_MAX 8
@@ -61,7 +78,8 @@
 /* how long to wait for somebody else who writes, in milliseconds */
 #define BUSY_TIME 500
 
-static const char schema[] =
+/* what each version has more than the one before */
+static const char *const schemas[] = {
 	"CREATE TABLE store ("
 	" id BLOB NOT NULL CHECK (length(id) = 16),"
 	" key_check BLOB NOT NULL CHECK (length(key_check) = 16)"
@@ -108,7 +126,36 @@ static const char schema[] =
 	" why TEXT NOT NULL,"
 	" since INTEGER NOT NULL,"
 	" PRIMARY KEY (group_id, identity_type, identity)"
-	") STRICT, WITHOUT ROWID;";
+	") STRICT, WITHOUT ROWID;",
+
+	"CREATE TABLE rekey_sas ("
+	" group_id INTEGER PRIMARY KEY CHECK (group_id BETWEEN 1 AND 0xffffffff),"
+	" message_id INTEGER NOT NULL CHECK (message_id BETWEEN 0 AND 0xffffffff),"
+	" lifetime INTEGER NOT NULL CHECK (lifetime BETWEEN 1 AND 0xffffffff),"
+	" expires INTEGER NOT NULL,"
+	" stale INTEGER NOT NULL CHECK (stale IN (0, 1)),"
+	" depth INTEGER NOT NULL CHECK (depth BETWEEN 1 AND 16),"
+	" next_key_id INTEGER NOT NULL"
+	"  CHECK (next_key_id BETWEEN 1 AND 0xffffffff),"
+	" secret BLOB NOT NULL"
+	") STRICT;"
+	"CREATE TABLE tree_keys ("
+	" group_id INTEGER NOT NULL,"
+	" place INTEGER NOT NULL CHECK (place BETWEEN 0 AND 0xfffff),"
+	" member_id INTEGER NOT NULL CHECK (member_id BETWEEN 0 AND 0xffff),"
+	" key_id INTEGER NOT NULL CHECK (key_id BETWEEN 1 AND 0xfffffffe),"
+	" secret BLOB NOT NULL,"
+	" PRIMARY KEY (group_id, place)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE rekey_messages ("
+	" group_id INTEGER NOT NULL,"
+	" position INTEGER NOT NULL,"
+	" brings_kek INTEGER NOT NULL CHECK (brings_kek IN (0, 1)),"
+	" since INTEGER NOT NULL,"
+	" message BLOB NOT NULL CHECK (length(message) BETWEEN 1 AND 3016),"
+	" PRIMARY KEY (group_id, position)"
+	") STRICT, WITHOUT ROWID;",
+};
 
 typedef struct private_groupvpn_store_t private_groupvpn_store_t;
 
@@ -222,6 +269,14 @@ static uint64_t from_wall(sqlite3_int64 time, uint64_t limit)
 }
 
 /**
+ * A time that has passed in time of the wall clock
+ */
+static sqlite3_int64 to_past_wall(uint64_t since)
+{
+	return wall_clock() - (groupvpn_now() - since);
+}
+
+/**
  * A time of the wall clock that has passed, groupvpn_now() based. That may be
  * from before this host was booted, the difference to now is right nevertheless
  */
@@ -263,7 +318,7 @@ static bool bind_secret(private_groupvpn_store_t *this, sqlite3_stmt *stmt,
 						char *table, const int64_t *numbers, u_int count,
 						chunk_t secret)
 {
-	uint8_t key[KEY_LEN], wrapped[GV_WRAPPED_LEN(EPOCH_SECRET_LEN)];
+	uint8_t key[KEY_LEN], wrapped[GV_WRAPPED_LEN(SECRET_MAX)];
 	size_t len = sizeof(wrapped);
 	bool ok;
 	u_int i;
@@ -492,13 +547,23 @@ static bool read_key(private_groupvpn_store_t *this, bool exists,
 }
 
 /**
+ * Whether we can use a database of some version
+ */
+static bool check_version(private_groupvpn_store_t *this, int version)
+{
+	return (version >= 1 && version <= SCHEMA_VERSION) ||
+		   refuse(this, "it is of version %d, and this plugin knows versions "
+				  "up to %d; install the plugin that goes with it", version,
+				  SCHEMA_VERSION);
+}
+
+/**
  * Open, check and lock the file of the database before SQLite reads it
  */
 static bool check_database(private_groupvpn_store_t *this)
 {
 	uint8_t header[HEADER_LEN];
 	struct stat st;
-	uint32_t version;
 
 	this->fd = open(this->file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (this->fd < 0)
@@ -522,11 +587,7 @@ static bool check_database(private_groupvpn_store_t *this)
 					  "damaged; move it away, and bring back the right one "
 					  "from a backup or have a new one made");
 	}
-	version = untoh32(header + HEADER_VERSION);
-	return version == SCHEMA_VERSION ||
-		   refuse(this, "it is of version %u, and this plugin knows version "
-				  "%u; install the plugin that goes with it", version,
-				  SCHEMA_VERSION);
+	return check_version(this, untoh32(header + HEADER_VERSION));
 }
 
 /* --- opening --- */
@@ -597,6 +658,25 @@ static bool derive(private_groupvpn_store_t *this, uint8_t key[KEY_LEN],
 }
 
 /**
+ * Take a database from one version to ours, in a change that goes on
+ */
+static bool upgrade(private_groupvpn_store_t *this, int version)
+{
+	char pragma[64];
+
+	for (; version < SCHEMA_VERSION; version++)
+	{
+		if (!execute(this, schemas[version]))
+		{
+			return FALSE;
+		}
+	}
+	snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d",
+			 SCHEMA_VERSION);
+	return execute(this, pragma);
+}
+
+/**
  * Fill a new database
  */
 static bool fill_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
@@ -607,10 +687,9 @@ static bool fill_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
 	bool ok;
 
 	snprintf(pragmas, sizeof(pragmas), "PRAGMA journal_mode = MEMORY;"
-			 "PRAGMA application_id = %d; PRAGMA user_version = %d; BEGIN",
-			 APPLICATION_ID, SCHEMA_VERSION);
+			 "PRAGMA application_id = %d; BEGIN", APPLICATION_ID);
 	if (!gv_random(id, sizeof(id)) || !derive(this, key, id, check) ||
-		!execute(this, pragmas) || !execute(this, schema))
+		!execute(this, pragmas) || !upgrade(this, 0))
 	{
 		return FALSE;
 	}
@@ -722,6 +801,50 @@ static bool check_key(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
 }
 
 /**
+ * Version of the database that is open; that in the header of its file may be
+ * older than what is in the log. 0 if it can not be read.
+ */
+static int get_version(private_groupvpn_store_t *this)
+{
+	sqlite3_stmt *stmt;
+	int version = 0;
+
+	stmt = prepare(this, "PRAGMA user_version");
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+	{
+		version = sqlite3_column_int(stmt, 0);
+	}
+	sqlite3_finalize(stmt);
+	return version;
+}
+
+/**
+ * Upgrade a database of an earlier version: all or nothing
+ */
+static bool upgrade_database(private_groupvpn_store_t *this)
+{
+	int version = get_version(this);
+	bool ok;
+
+	if (version == SCHEMA_VERSION)
+	{
+		return TRUE;
+	}
+	ok = execute(this, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE") &&
+		 upgrade(this, version) && execute(this, "COMMIT");
+	if (!ok)
+	{
+		refuse(this, "it can not be upgraded from version %d to %d: %s",
+			   version, SCHEMA_VERSION, sqlite3_errmsg(this->db));
+		execute(this, "ROLLBACK");
+		return FALSE;
+	}
+	DBG1(DBG_CFG, "groupvpn: store '%s' upgraded from version %d to %d",
+		 this->file, version, SCHEMA_VERSION);
+	return TRUE;
+}
+
+/**
  * Open the database, which exists
  */
 static bool open_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
@@ -743,7 +866,8 @@ static bool open_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
 		return refuse(this, "it can not be written, is the file system mounted "
 					  "read-only?");
 	}
-	if (!check_integrity(this) || !check_key(this, key))
+	if (!check_integrity(this) || !check_version(this, get_version(this)) ||
+		!check_key(this, key))
 	{
 		return FALSE;
 	}
@@ -754,7 +878,7 @@ static bool open_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
 		return refuse(this, "it can not be set up: %s",
 					  sqlite3_errmsg(this->db));
 	}
-	return TRUE;
+	return upgrade_database(this);
 }
 
 /**
@@ -1023,6 +1147,208 @@ METHOD(groupvpn_store_t, load, status_t,
 	return status;
 }
 
+/**
+ * Read the state of a group's Rekey SA
+ *
+ * @param tree			receives depth and next key ID
+ */
+static status_t get_kek(private_groupvpn_store_t *this, uint32_t id,
+						groupvpn_store_kek_t *kek, struct gv_lkh *tree)
+{
+	uint8_t secret[KEK_SECRET_LEN], *pos = secret;
+	int64_t numbers[7];
+	sqlite3_stmt *stmt;
+	status_t status = SUCCESS;
+
+	stmt = prepare(this, "SELECT secret, group_id, message_id, lifetime, "
+				   "expires, stale, depth, next_key_id FROM rekey_sas "
+				   "WHERE group_id = ?");
+	sqlite3_bind_int64(stmt, 1, id);
+	switch (sqlite3_step(stmt))
+	{
+		case SQLITE_ROW:
+			if (!get_secret(this, stmt, "rekeysas", numbers, countof(numbers),
+							chunk_from_thing(secret)))
+			{
+				status = fail_load(this, id, "its Rekey SA is damaged");
+				break;
+			}
+			*kek = (groupvpn_store_kek_t){
+				.kek = {
+					.message_id = numbers[1],
+					.lifetime = numbers[2],
+					.next_spis = 1,
+				},
+				.expires = from_wall(numbers[3], numbers[2] * 1000ULL),
+				.stale = numbers[4],
+			};
+			tree->depth = numbers[5];
+			tree->next_key_id = numbers[6];
+			memcpy(kek->kek.spi, pos, GV_REKEY_SPI_LEN);
+			pos += GV_REKEY_SPI_LEN;
+			memcpy(kek->kek.next_spi[0], pos, GV_REKEY_SPI_LEN);
+			pos += GV_REKEY_SPI_LEN;
+			memcpy(kek->kek.keymat, pos, GV_KEK_LEN);
+			pos += GV_KEK_LEN;
+			memcpy(kek->kek.auth_key, pos, GV_SIGN_KEY_LEN);
+			pos += GV_SIGN_KEY_LEN;
+			memcpy(kek->sign_key, pos, GV_SIGN_KEY_LEN);
+			break;
+		case SQLITE_DONE:
+			status = NOT_FOUND;
+			break;
+		default:
+			status = fail_load(this, id, sqlite3_errmsg(this->db));
+			break;
+	}
+	gv_wipe(secret, sizeof(secret));
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+/**
+ * Read one row of the key tree as a node of gv_lkh_decode()
+ */
+static bool get_node(private_groupvpn_store_t *this, sqlite3_stmt *stmt,
+					 u_int depth, uint8_t node[GV_LKH_NODE_LEN])
+{
+	int64_t numbers[4], height;
+
+	if (!get_secret(this, stmt, "treekeys", numbers, countof(numbers),
+					chunk_create(node + GV_LKH_NODE_LEN - GV_KWK_LEN,
+								 GV_KWK_LEN)))
+	{
+		return FALSE;
+	}
+	height = PLACE_HEIGHT(numbers[1]);
+	if (height >= depth)
+	{
+		return FALSE;
+	}
+	htoun32(node, (1 << (depth - height)) + PLACE_NUMBER(numbers[1]));
+	htoun16(node + 4, numbers[2]);
+	htoun32(node + 6, numbers[3]);
+	return TRUE;
+}
+
+/**
+ * Read the key tree of a group in the form of gv_lkh_decode()
+ *
+ * @param tree			its depth and next key ID
+ */
+static status_t get_tree(private_groupvpn_store_t *this, uint32_t id,
+						 const struct gv_lkh *tree, chunk_t *buf)
+{
+	sqlite3_stmt *stmt;
+	status_t status = SUCCESS;
+	size_t size = GV_LKH_STORE_MAX((size_t)2 << tree->depth);
+	int row;
+
+	*buf = chunk_alloc(size);
+	buf->ptr[0] = GV_LKH_STORE_VERSION;
+	buf->ptr[1] = tree->depth;
+	htoun32(buf->ptr + 2, tree->next_key_id);
+	buf->len = GV_LKH_STORE_MAX(0);
+	/* from the root down, and from the left */
+	stmt = prepare(this, "SELECT secret, group_id, place, member_id, key_id "
+				   "FROM tree_keys WHERE group_id = ? "
+				   "ORDER BY place >> 16 DESC, place & 0xffff");
+	sqlite3_bind_int64(stmt, 1, id);
+	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
+	{
+		if (buf->len + GV_LKH_NODE_LEN > size ||
+			!get_node(this, stmt, tree->depth, buf->ptr + buf->len))
+		{
+			status = fail_load(this, id, "its key tree is damaged");
+			break;
+		}
+		buf->len += GV_LKH_NODE_LEN;
+	}
+	if (status == SUCCESS && row != SQLITE_DONE)
+	{
+		status = fail_load(this, id, sqlite3_errmsg(this->db));
+	}
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+/**
+ * Read the key tree of a group
+ *
+ * @param tree			has its depth and next key ID, receives all of it
+ */
+static status_t load_tree(private_groupvpn_store_t *this, uint32_t id,
+						  struct gv_lkh *tree)
+{
+	size_t size = (size_t)2 << tree->depth;
+	struct gv_lkh_node *nodes;
+	chunk_t buf = chunk_empty;
+	enum gv_lkh_error error;
+	status_t status;
+
+	status = get_tree(this, id, tree, &buf);
+	if (status == SUCCESS)
+	{
+		nodes = malloc(size * sizeof(*nodes));
+		error = gv_lkh_decode(buf.ptr, buf.len, tree, nodes, size, NULL);
+		if (error)
+		{
+			status = fail_load(this, id, gv_lkh_error_text(error));
+			gv_lkh_wipe(tree);
+			free(nodes);
+		}
+	}
+	chunk_clear(&buf);
+	return status;
+}
+
+/**
+ * Read the messages of a group
+ */
+static status_t load_messages(private_groupvpn_store_t *this, uint32_t id,
+							  linked_list_t *messages)
+{
+	groupvpn_store_message_t *message;
+	sqlite3_stmt *stmt;
+	int row;
+
+	stmt = prepare(this, "SELECT brings_kek, since, message FROM rekey_messages "
+				   "WHERE group_id = ? ORDER BY position");
+	sqlite3_bind_int64(stmt, 1, id);
+	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
+	{
+		INIT(message,
+			.brings_kek = sqlite3_column_int(stmt, 0),
+			.since = past_from_wall(sqlite3_column_int64(stmt, 1)),
+			.len = sqlite3_column_bytes(stmt, 2),
+		);
+		message->len = min(message->len, sizeof(message->octets));
+		memcpy(message->octets, sqlite3_column_blob(stmt, 2), message->len);
+		messages->insert_last(messages, message);
+	}
+	sqlite3_finalize(stmt);
+	return row == SQLITE_DONE ? SUCCESS
+							  : fail_load(this, id, sqlite3_errmsg(this->db));
+}
+
+METHOD(groupvpn_store_t, load_kek, status_t,
+	private_groupvpn_store_t *this, uint32_t id, groupvpn_store_kek_t *kek,
+	struct gv_lkh *tree, linked_list_t *messages)
+{
+	status_t status;
+
+	status = get_kek(this, id, kek, tree);
+	if (status == SUCCESS)
+	{
+		status = load_messages(this, id, messages);
+	}
+	if (status == SUCCESS)
+	{
+		status = load_tree(this, id, tree);
+	}
+	return status;
+}
+
 METHOD(groupvpn_store_t, has_tag, bool,
 	private_groupvpn_store_t *this, uint8_t tag)
 {
@@ -1075,6 +1401,17 @@ static void write_row(private_groupvpn_store_t *this, sqlite3_stmt *stmt)
 		note_error(this, sqlite3_errcode(this->db));
 	}
 	sqlite3_finalize(stmt);
+}
+
+/**
+ * Remove what a statement removes of a group
+ */
+static void remove_rows(private_groupvpn_store_t *this, char *sql, uint32_t id)
+{
+	sqlite3_stmt *stmt = prepare_write(this, sql);
+
+	sqlite3_bind_int64(stmt, 1, id);
+	write_row(this, stmt);
 }
 
 /**
@@ -1204,9 +1541,139 @@ METHOD(groupvpn_store_t, save_eviction, void,
 	sqlite3_bind_int64(stmt, 1, id);
 	bind_identity(stmt, 2, identity);
 	sqlite3_bind_text(stmt, 4, eviction->why, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 5, wall_clock() -
-					   (groupvpn_now() - eviction->since));
+	sqlite3_bind_int64(stmt, 5, to_past_wall(eviction->since));
 	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, save_kek, void,
+	private_groupvpn_store_t *this, uint32_t id,
+	const groupvpn_store_kek_t *kek, const struct gv_lkh *tree)
+{
+	uint8_t secret[KEK_SECRET_LEN], *pos = secret;
+	const int64_t numbers[] = {
+		id, kek->kek.message_id, kek->kek.lifetime, to_wall(kek->expires),
+		kek->stale, tree->depth, tree->next_key_id,
+	};
+	sqlite3_stmt *stmt;
+
+	memcpy(pos, kek->kek.spi, GV_REKEY_SPI_LEN);
+	pos += GV_REKEY_SPI_LEN;
+	memcpy(pos, kek->kek.next_spi[0], GV_REKEY_SPI_LEN);
+	pos += GV_REKEY_SPI_LEN;
+	memcpy(pos, kek->kek.keymat, GV_KEK_LEN);
+	pos += GV_KEK_LEN;
+	memcpy(pos, kek->kek.auth_key, GV_SIGN_KEY_LEN);
+	pos += GV_SIGN_KEY_LEN;
+	memcpy(pos, kek->sign_key, GV_SIGN_KEY_LEN);
+	stmt = prepare_write(this, "INSERT OR REPLACE INTO rekey_sas "
+						 "(secret, group_id, message_id, lifetime, expires, "
+						 "stale, depth, next_key_id) "
+						 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+	if (!bind_secret(this, stmt, "rekeysas", numbers, countof(numbers),
+					 chunk_from_thing(secret)))
+	{
+		note_error(this, SQLITE_ERROR);
+	}
+	gv_wipe(secret, sizeof(secret));
+	write_row(this, stmt);
+}
+
+/**
+ * Save the key of one node of a tree
+ */
+static void save_key(private_groupvpn_store_t *this, uint32_t id,
+					 const struct gv_lkh_node *node, int64_t place)
+{
+	const int64_t numbers[] = {
+		id, place, node->member_id, node->key_id,
+	};
+	sqlite3_stmt *stmt;
+
+	stmt = prepare_write(this, "INSERT OR REPLACE INTO tree_keys "
+						 "(secret, group_id, place, member_id, key_id) "
+						 "VALUES (?, ?, ?, ?, ?)");
+	if (!bind_secret(this, stmt, "treekeys", numbers, countof(numbers),
+					 chunk_create((u_char*)node->key, GV_KWK_LEN)))
+	{
+		note_error(this, SQLITE_ERROR);
+	}
+	write_row(this, stmt);
+}
+
+METHOD(groupvpn_store_t, save_keys, void,
+	private_groupvpn_store_t *this, uint32_t id, const struct gv_lkh *tree,
+	uint32_t first)
+{
+	const struct gv_lkh_node *node;
+	u_int level, number;
+
+	for (level = 1; level <= tree->depth; level++)
+	{
+		for (number = 0; number < 1 << level; number++)
+		{
+			node = &tree->nodes[(1 << level) + number];
+			if (node->key_id && node->key_id >= first)
+			{
+				save_key(this, id, node, PLACE(tree->depth - level, number));
+			}
+		}
+	}
+}
+
+METHOD(groupvpn_store_t, remove_path, void,
+	private_groupvpn_store_t *this, uint32_t id, uint32_t leaf, bool above)
+{
+	sqlite3_stmt *stmt;
+	u_int height;
+
+	for (height = above ? 1 : 0; height < GV_LKH_DEPTH_MAX; height++)
+	{
+		stmt = prepare_write(this, "DELETE FROM tree_keys WHERE group_id = ? "
+							 "AND place = ?");
+		sqlite3_bind_int64(stmt, 1, id);
+		sqlite3_bind_int64(stmt, 2, PLACE(height, leaf >> height));
+		write_row(this, stmt);
+	}
+}
+
+METHOD(groupvpn_store_t, save_messages, void,
+	private_groupvpn_store_t *this, uint32_t id, linked_list_t *messages)
+{
+	enumerator_t *enumerator;
+	groupvpn_store_message_t *message;
+	sqlite3_stmt *stmt;
+	int position = 0;
+
+	remove_rows(this, "DELETE FROM rekey_messages WHERE group_id = ?", id);
+	enumerator = messages->create_enumerator(messages);
+	while (enumerator->enumerate(enumerator, &message))
+	{
+		stmt = prepare_write(this, "INSERT INTO rekey_messages "
+							 "(group_id, position, brings_kek, since, message) "
+							 "VALUES (?, ?, ?, ?, ?)");
+		sqlite3_bind_int64(stmt, 1, id);
+		sqlite3_bind_int(stmt, 2, position++);
+		sqlite3_bind_int(stmt, 3, message->brings_kek);
+		sqlite3_bind_int64(stmt, 4, to_past_wall(message->since));
+		sqlite3_bind_blob(stmt, 5, message->octets, message->len,
+						  SQLITE_STATIC);
+		write_row(this, stmt);
+	}
+	enumerator->destroy(enumerator);
+}
+
+METHOD(groupvpn_store_t, remove_keys, void,
+	private_groupvpn_store_t *this, uint32_t id)
+{
+	remove_rows(this, "DELETE FROM tree_keys WHERE group_id = ?", id);
+}
+
+METHOD(groupvpn_store_t, remove_kek, void,
+	private_groupvpn_store_t *this, uint32_t id)
+{
+	remove_keys(this, id);
+	remove_rows(this, "DELETE FROM rekey_messages WHERE group_id = ?", id);
+	remove_rows(this, "DELETE FROM rekey_sas WHERE group_id = ?", id);
 }
 
 /**
@@ -1282,6 +1749,13 @@ groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
 			.remove_epoch = _remove_epoch,
 			.save_member = _save_member,
 			.save_eviction = _save_eviction,
+			.load_kek = _load_kek,
+			.save_kek = _save_kek,
+			.save_keys = _save_keys,
+			.remove_path = _remove_path,
+			.save_messages = _save_messages,
+			.remove_keys = _remove_keys,
+			.remove_kek = _remove_kek,
 			.commit = _commit,
 			.destroy = _destroy,
 		},
@@ -1317,6 +1791,13 @@ groupvpn_store_t *groupvpn_store_create_none()
 		.remove_epoch = (void*)nop,
 		.save_member = (void*)nop,
 		.save_eviction = (void*)nop,
+		.load_kek = (void*)load_nothing,
+		.save_kek = (void*)nop,
+		.save_keys = (void*)nop,
+		.remove_path = (void*)nop,
+		.save_messages = (void*)nop,
+		.remove_keys = (void*)nop,
+		.remove_kek = (void*)nop,
 		.commit = (void*)return_true,
 		.destroy = (void*)free,
 	);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * What a GCKS must not forget: the epochs and keys of its groups, and which
- * identifiers it has given.
+ * What a GCKS must not forget: the epochs and keys of its groups, their Rekey
+ * SAs, and which identifiers it has given.
  *
  * @defgroup groupvpn_store groupvpn_store
  * @{ @ingroup groupvpn
@@ -10,12 +10,19 @@
 #ifndef GROUPVPN_STORE_H_
 #define GROUPVPN_STORE_H_
 
+#include <collections/linked_list.h>
+
 #include "groupvpn_evictions.h"
 #include "groupvpn_registrations.h"
 #include "groupvpn_sa_table.h"
 
+#include <lkh.h>
+#include <rekey.h>
+
 typedef struct groupvpn_store_t groupvpn_store_t;
 typedef struct groupvpn_store_group_t groupvpn_store_group_t;
+typedef struct groupvpn_store_kek_t groupvpn_store_kek_t;
+typedef struct groupvpn_store_message_t groupvpn_store_message_t;
 
 /**
  * State of a group, besides its epochs and members.
@@ -40,6 +47,40 @@ struct groupvpn_store_group_t {
 
 	/** when the next epoch begins, groupvpn_now() based */
 	uint64_t roll;
+};
+
+/**
+ * State of a group's Rekey SA, besides its key tree and messages.
+ */
+struct groupvpn_store_kek_t {
+
+	/** policy and keys; lifetime as it was when it began */
+	struct gv_kek kek;
+
+	/** private key of the GCKS's signatures */
+	uint8_t sign_key[GV_SIGN_KEY_LEN];
+
+	/** when it ends, groupvpn_now() based */
+	uint64_t expires;
+
+	/** somebody has it who is no member anymore */
+	bool stale;
+};
+
+/**
+ * A GSA_REKEY message.
+ */
+struct groupvpn_store_message_t {
+
+	/** the message */
+	uint8_t octets[GV_REKEY_MAX];
+	size_t len;
+
+	/** it brings a new KEK, or else new data keys */
+	bool brings_kek;
+
+	/** when it was made, groupvpn_now() based */
+	uint64_t since;
 };
 
 /**
@@ -126,6 +167,55 @@ struct groupvpn_store_t {
 	void (*save_eviction)(groupvpn_store_t *this, uint32_t id,
 						  identification_t *identity,
 						  groupvpn_eviction_t *eviction);
+
+	/**
+	 * Read the Rekey SA of a group.
+	 *
+	 * @param kek		receives its state; to be wiped
+	 * @param tree		receives the key tree, in nodes that were allocated
+	 * @param messages	receives groupvpn_store_message_t*, oldest first, which
+	 *					are the caller's to free
+	 * @return			NOT_FOUND if there is none, FAILED if it can not be
+	 *					read, which is logged
+	 */
+	status_t (*load_kek)(groupvpn_store_t *this, uint32_t id,
+						 groupvpn_store_kek_t *kek, struct gv_lkh *tree,
+						 linked_list_t *messages);
+
+	/**
+	 * Save the state of a group's Rekey SA, and of its key tree.
+	 */
+	void (*save_kek)(groupvpn_store_t *this, uint32_t id,
+					 const groupvpn_store_kek_t *kek,
+					 const struct gv_lkh *tree);
+
+	/**
+	 * Save the keys of a tree whose key ID is not below one.
+	 */
+	void (*save_keys)(groupvpn_store_t *this, uint32_t id,
+					  const struct gv_lkh *tree, uint32_t first);
+
+	/**
+	 * Remove the key of a leaf of the tree and those above it, or only these.
+	 *
+	 * @param leaf		its number from the left, which growth does not change
+	 * @param above		leave its own key alone
+	 */
+	void (*remove_path)(groupvpn_store_t *this, uint32_t id, uint32_t leaf,
+						bool above);
+
+	/**
+	 * Save which messages a group has, groupvpn_store_message_t*, oldest first.
+	 */
+	void (*save_messages)(groupvpn_store_t *this, uint32_t id,
+						  linked_list_t *messages);
+
+	/**
+	 * Remove the keys of a group's tree, or with them its Rekey SA and the
+	 * messages.
+	 */
+	void (*remove_keys)(groupvpn_store_t *this, uint32_t id);
+	void (*remove_kek)(groupvpn_store_t *this, uint32_t id);
 
 	/**
 	 * End a change.

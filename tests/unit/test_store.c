@@ -393,6 +393,52 @@ static void values_out_of_range_are_refused(void **state)
 	}
 }
 
+/* A store of the version before is upgraded and keeps all it has. */
+static void an_older_store_is_upgraded(void **state)
+{
+	static const char *unknown[] = {
+		"PRAGMA user_version = -1",
+		"PRAGMA user_version = 0",
+		"PRAGMA user_version = 3",
+	};
+	groupvpn_store_t *store = open_store();
+	struct group group;
+	uint8_t before[65536], after[65536];
+	size_t len;
+
+	save_example(store);
+	store->destroy(store);
+	sql("DROP TABLE rekey_sas; DROP TABLE tree_keys; "
+	    "DROP TABLE rekey_messages; PRAGMA user_version = 1");
+	store = open_store();
+	assert_non_null(store);
+	assert_non_null(strstr(logged, "upgraded from version 1 to 2"));
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	assert_int_equal(group.sas->newest(group.sas)->sa.epoch, 7);
+	group_free(&group);
+	store->begin(store, true);
+	store->remove_kek(store, EX_GROUP);
+	assert_true(store->commit(store));
+	store->destroy(store);
+	store = open_store();
+	assert_non_null(store);
+	assert_null(strstr(logged, "upgraded"));
+	store->destroy(store);
+
+	/* one that is not what it says is not touched */
+	sql("PRAGMA user_version = 1");
+	len = slurp(file, before, sizeof(before));
+	assert_null(open_store());
+	assert_non_null(strstr(logged, "can not be upgraded"));
+	assert_int_equal(slurp(file, after, sizeof(after)), len);
+	assert_memory_equal(after, before, len);
+	for (unsigned int i = 0; i < ARRAY_LEN(unknown); i++) {
+		sql(unknown[i]);
+		assert_null(open_store());
+		assert_non_null(strstr(logged, "knows versions up to 2"));
+	}
+}
+
 static void one_store_has_one_user(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -575,6 +621,7 @@ int main(void)
 		cmocka_unit_test_setup(
 			secrets_can_not_be_moved_nor_their_rows_changed, fresh),
 		cmocka_unit_test_setup(values_out_of_range_are_refused, fresh),
+		cmocka_unit_test_setup(an_older_store_is_upgraded, fresh),
 		cmocka_unit_test_setup(one_store_has_one_user, fresh),
 		cmocka_unit_test_setup(a_store_that_is_gone_takes_nothing,
 				       fresh),
