@@ -13,7 +13,7 @@
 
 typedef struct private_groupvpn_gcks_manage_t private_groupvpn_gcks_manage_t;
 
-ENUM(counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
+ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
 	"registrations",
 	"refused-not-authorized",
 	"refused-evicted",
@@ -374,7 +374,7 @@ CALLBACK(add_counters, void,
 {
 	groupvpn_gcks_group_t *group = data;
 
-	groupvpn_vici_add_counters(builder, counter_names,
+	groupvpn_vici_add_counters(builder, gcks_counter_names,
 							   group ? group->counters : gcks->counters,
 							   GCKS_COUNTERS);
 }

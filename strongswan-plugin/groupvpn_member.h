@@ -34,14 +34,16 @@ struct groupvpn_member_t {
 	groupvpn_control_handler_t handler;
 
 	/**
-	 * Tells management of groups and other members
-	 */
-	groupvpn_vici_handler_t management;
-
-	/**
 	 * Start, change and stop groups as configured.
 	 */
 	void (*configure)(groupvpn_member_t *this, groupvpn_config_t *config);
+
+	/**
+	 * Get what tells management of groups and other members.
+	 *
+	 * @return			handler, owned by this object
+	 */
+	groupvpn_vici_handler_t *(*get_handler)(groupvpn_member_t *this);
 
 	/**
 	 * Tell bgpd that the groups go down, remove them from the kernel, and

@@ -195,7 +195,8 @@ static bool start(private_groupvpn_plugin_t *this)
 										  max(retry_min, retry_max));
 	manage = this->gcks->get_manage(this->gcks);
 	this->vici->add_handler(this->vici, manage->get_handler(manage));
-	this->vici->add_handler(this->vici, &this->member->management);
+	this->vici->add_handler(this->vici,
+							this->member->get_handler(this->member));
 	this->control->add_handler(this->control, &this->gcks->handler);
 	this->control->add_handler(this->control, &this->member->handler);
 	return this->control->start(this->control);

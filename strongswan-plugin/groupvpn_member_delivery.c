@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A GSA is used as a whole or not at all.
+ */
+
+#include "groupvpn_member_delivery.h"
+#include "groupvpn_member_group.h"
+#include "groupvpn_member_job.h"
+#include "groupvpn_member_manage.h"
+#include "groupvpn_payload.h"
+#include "compat.h"
+
+#include <daemon.h>
+
+/**
+ * What came in a registration or an in-band rekey
+ */
+typedef struct {
+	struct gv_gsa gsa;
+	/* addresses of the IKE_SA, registration only */
+	host_t *local;
+	host_t *gcks;
+} delivery_t;
+
+/**
+ * Wipe and free a delivery
+ */
+static void delivery_destroy(delivery_t *delivery)
+{
+	gv_gsa_wipe(&delivery->gsa);
+	DESTROY_IF(delivery->local);
+	DESTROY_IF(delivery->gcks);
+	free(delivery);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_clear_deliveries(groupvpn_member_group_t *group)
+{
+	delivery_t *delivery;
+
+	while (group->deliveries->remove_first(group->deliveries,
+										   (void**)&delivery) == SUCCESS)
+	{
+		delivery_destroy(delivery);
+	}
+}
+
+/**
+ * Whether a GSA's ciphers are such as we can install
+ */
+static bool check_ciphers(const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	u_int i;
+
+	for (i = 0; i < gsa->epochs; i++)
+	{
+		if (gsa->epoch[i].esp.integ)
+		{
+			snprintf(why, GV_TEXT_MAX + 1, "its cipher is not an AEAD, only "
+					 "these are supported");
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+/**
+ * Whether a GSA's tags leave the SPIs of our other groups alone
+ */
+static bool check_tags(groupvpn_member_group_t *group,
+					   const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_groups_t *groups = group->member->groups;
+	enumerator_t *enumerator;
+	groupvpn_member_group_t *other;
+	u_int i;
+	bool ok = TRUE;
+
+	enumerator = groups->create_enumerator(groups);
+	while (ok && enumerator->enumerate(enumerator, &other))
+	{
+		for (i = 0; i < gsa->epochs && other != group; i++)
+		{
+			if (other->dataplane->has_tag(other->dataplane, gsa->epoch[i].tag))
+			{
+				snprintf(why, GV_TEXT_MAX + 1, "its SPIs would be those of "
+						 "group '%s' (tag 0x%02x), which has another GCKS; "
+						 "its next epoch may do", other->cfg->name,
+						 gsa->epoch[i].tag);
+				ok = FALSE;
+				break;
+			}
+		}
+	}
+	enumerator->destroy(enumerator);
+	return ok;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
+							 message_t *message, struct gv_gsa *gsa,
+							 char why[GV_TEXT_MAX + 1])
+{
+	enum gv_gikev2_error error;
+
+	error = groupvpn_get_gsa(message, ike_sa, gsa);
+	if (error == GV_GIKEV2_MISSING &&
+		!groupvpn_payload_find(message, GV_PAYLOAD_GSA, &(chunk_t){}))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its answer has no GSA: the groupvpn "
+				 "plugin is not loaded there");
+		return FALSE;
+	}
+	if (error != GV_GIKEV2_OK)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its GSA and KD can not be used: %s",
+				 gv_gikev2_error_text(error));
+		return FALSE;
+	}
+	if (gsa->group_id != group->cfg->id)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its GSA is for group-ID %u",
+				 gsa->group_id);
+		return FALSE;
+	}
+	if (!message->get_notify(message, USE_TRANSPORT_MODE))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "it wants tunnel mode, only transport "
+				 "mode is supported");
+		return FALSE;
+	}
+	return check_ciphers(gsa, why) && check_tags(group, gsa, why);
+}
+
+/**
+ * Whether we can be a member by an IKE_SA's addresses
+ */
+static bool check_addresses(ike_sa_t *ike_sa, char why[GV_TEXT_MAX + 1])
+{
+	host_t *me = ike_sa->get_my_host(ike_sa);
+
+	if (me->get_family(me) != AF_INET)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the connection uses IPv6, only IPv4 "
+				 "gateways are supported");
+		return FALSE;
+	}
+	if (ike_sa->has_condition(ike_sa, COND_NAT_HERE))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "there is a NAT before us, other "
+				 "members could not reach our gateway address");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/**
+ * Whether a registration has given us identifiers
+ */
+static bool check_identifiers(const struct gv_gsa *gsa,
+							  char why[GV_TEXT_MAX + 1])
+{
+	if (!gsa->sender_id)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its KD has no member-ID and Sender-ID "
+				 "for us");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_member_get_answer(groupvpn_member_group_t *group,
+								ike_sa_t *ike_sa, message_t *message,
+								struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	return check_addresses(ike_sa, why) &&
+		   groupvpn_member_get_gsa(group, ike_sa, message, gsa, why) &&
+		   check_identifiers(gsa, why);
+}
+
+/**
+ * The keys that the GCKS gave start over: get others, of another Sender-ID
+ */
+static void start_afresh(groupvpn_member_group_t *group)
+{
+	char *why = "it gives us keys that we have used already";
+
+	if (group->fresh)
+	{
+		groupvpn_member_fail(group, TRUE, why);
+		return;
+	}
+	DBG1(DBG_IKE, "groupvpn: group '%s': keys of '%s' not accepted: %s; "
+		 "registering for another Sender-ID", group->cfg->name,
+		 groupvpn_member_gcks_name(group), why);
+	group->fresh = TRUE;
+	groupvpn_member_enter(group, MEMBER_WAITING, 0);
+}
+
+/**
+ * Use what came from the GCKS
+ */
+static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
+{
+	struct gv_gsa *gsa = &delivery->gsa;
+	uint32_t epoch = gsa->epoch[gsa->epochs - 1].epoch;
+
+	if (delivery->local)
+	{
+		group->dataplane->set_addresses(group->dataplane, delivery->local,
+										delivery->gcks);
+	}
+	if (!group->dataplane->use(group->dataplane, gsa))
+	{
+		start_afresh(group);
+		return;
+	}
+	if (delivery->local)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': registered with '%s' as member "
+			 "%u, Sender-ID %u, epoch %u", group->cfg->name,
+			 groupvpn_member_gcks_name(group), gsa->member_id, gsa->sender_id,
+			 epoch);
+		group->counters[MEMBER_REGISTRATIONS]++;
+		group->failures = 0;
+		group->missing = FALSE;
+		group->fresh = FALSE;
+	}
+	else
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': received epoch %u",
+			 group->cfg->name, epoch);
+		group->counters[MEMBER_REKEYS_RECEIVED]++;
+		groupvpn_member_tell_rekey(group, gsa);
+	}
+	groupvpn_member_enter_registered(group);
+}
+
+CALLBACK(use_deliveries, job_requeue_t,
+	groupvpn_member_job_t *job)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	delivery_t *delivery;
+	groupvpn_member_group_t *group;
+
+	groups->lock(groups);
+	group = groups->find(groups, job->group_id);
+	while (group &&
+		   group->deliveries->remove_first(group->deliveries,
+										   (void**)&delivery) == SUCCESS)
+	{
+		use_delivery(group, delivery);
+		delivery_destroy(delivery);
+	}
+	groups->unlock(groups);
+	return JOB_REQUEUE_NONE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_deliver(groupvpn_member_group_t *group,
+							 const struct gv_gsa *gsa, ike_sa_t *registration)
+{
+	groupvpn_member_job_t job = {
+		.member = group->member,
+		.group_id = group->cfg->id,
+	};
+	delivery_t *delivery;
+	host_t *host;
+
+	INIT(delivery,
+		.gsa = *gsa,
+	);
+	if (registration)
+	{
+		host = registration->get_my_host(registration);
+		delivery->local = host->clone(host);
+		host = registration->get_other_host(registration);
+		delivery->gcks = host->clone(host);
+	}
+	group->deliveries->insert_last(group->deliveries, delivery);
+	groupvpn_member_job_queue(use_deliveries, &job);
+}

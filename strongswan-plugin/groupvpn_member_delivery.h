@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/**
+ * What came from the GCKS: checks it, and hands it to the data plane.
+ *
+ * That is done in the order in which it came, but in a job, as there may be
+ * thousands of states to install, and the IKE_SA has to answer.
+ *
+ * @defgroup groupvpn_member_delivery groupvpn_member_delivery
+ * @{ @ingroup groupvpn
+ */
+
+#ifndef GROUPVPN_MEMBER_DELIVERY_H_
+#define GROUPVPN_MEMBER_DELIVERY_H_
+
+#include "groupvpn_member_core.h"
+
+#include <encoding/message.h>
+#include <sa/ike_sa.h>
+
+/**
+ * Decode and check the GSA and KD of a message for a group.
+ *
+ * @param ike_sa		IKE_SA it came by
+ * @param gsa			receives the content, to be wiped in any case
+ * @param why			receives the reason why it is of no use
+ * @return				FALSE if it is of no use
+ */
+bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
+							 message_t *message, struct gv_gsa *gsa,
+							 char why[GV_TEXT_MAX + 1]);
+
+/**
+ * Whether the answer to a registration can be used: besides what
+ * groupvpn_member_get_gsa() checks, our addresses and our identifiers.
+ */
+bool groupvpn_member_get_answer(groupvpn_member_group_t *group,
+								ike_sa_t *ike_sa, message_t *message,
+								struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1]);
+
+/**
+ * Have what came be used after what came before.
+ *
+ * @param gsa			what came, copied
+ * @param registration	IKE_SA it came by if it answers a registration, NULL
+ *						if it is an in-band rekey
+ */
+void groupvpn_member_deliver(groupvpn_member_group_t *group,
+							 const struct gv_gsa *gsa, ike_sa_t *registration);
+
+/**
+ * Remove what came by a registration that is none anymore.
+ */
+void groupvpn_member_clear_deliveries(groupvpn_member_group_t *group);
+
+#endif /** GROUPVPN_MEMBER_DELIVERY_H_ @}*/

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What we initiate are tasks of the IKE_SA. A request of the GCKS is answered
+ * by a task of charon's, we look at it as it comes in and add to the response
+ * when that goes out.
+ */
+
+#include "groupvpn_member_exchange.h"
+#include "groupvpn_member_delivery.h"
+#include "groupvpn_member_group.h"
+#include "groupvpn_member_job.h"
+#include "groupvpn_payload.h"
+#include "groupvpn_task.h"
+#include "compat.h"
+
+#include <daemon.h>
+#include <processing/jobs/delete_ike_sa_job.h>
+
+/* Message-ID that no request has: IKE_SAs do not live that long */
+#define NO_REQUEST UINT32_MAX
+
+/**
+ * Private data
+ */
+typedef struct {
+
+	/**
+	 * Public interface
+	 */
+	groupvpn_member_exchange_t public;
+
+	/**
+	 * Registrations, and the message to leave
+	 */
+	groupvpn_exchange_t registration;
+	groupvpn_exchange_t leave;
+
+	/**
+	 * The member role
+	 */
+	groupvpn_member_core_t *member;
+
+	/**
+	 * Unique IDs of IKE_SAs by which came a rekey that we do not accept
+	 */
+	linked_list_t *refused;
+} private_groupvpn_member_exchange_t;
+
+/**
+ * Unique ID of an IKE_SA, as an item of a list
+ */
+static void *get_id(ike_sa_t *ike_sa)
+{
+	return (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa);
+}
+
+METHOD(groupvpn_exchange_t, registration_request, bool,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_member_exchange_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_member_group_t *group;
+	uint8_t current[GROUPVPN_CURRENT_SENDER_LEN];
+	uint8_t senders[GROUPVPN_GROUP_SENDER_LEN];
+	uint32_t epoch, sender_id;
+	uint16_t member_id;
+	bool ok = FALSE;
+
+	this = container_of(exchange, private_groupvpn_member_exchange_t,
+						registration);
+	groups = this->member->groups;
+	groups->lock(groups);
+	group = groupvpn_member_find(this->member, group_id,
+								 ike_sa->get_unique_id(ike_sa),
+								 MEMBER_REGISTERING);
+	if (group && groupvpn_add_idg(message, group_id))
+	{
+		htoun32(senders, 1);
+		message->add_notify(message, FALSE, GROUPVPN_N_GROUP_SENDER,
+							chunk_from_thing(senders));
+		group->request = message->get_message_id(message);
+		if (!group->fresh &&
+			group->dataplane->get_identifiers(group->dataplane,
+									ike_sa->get_my_host(ike_sa),
+									&epoch, &sender_id, &member_id))
+		{
+			htoun32(current, epoch);
+			htoun32(current + 4, sender_id);
+			htoun16(current + 8, member_id);
+			message->add_notify(message, FALSE, GROUPVPN_N_CURRENT_SENDER,
+								chunk_from_thing(current));
+		}
+		ok = TRUE;
+	}
+	groups->unlock(groups);
+	return ok;
+}
+
+/**
+ * Find an error notify in an answer, 0 if there is none
+ */
+static notify_type_t find_error(message_t *message)
+{
+	static const notify_type_t errors[] = {
+		GROUPVPN_N_INVALID_GROUP_ID,
+		GROUPVPN_N_AUTHORIZATION_FAILED,
+		GROUPVPN_N_REGISTRATION_FAILED,
+		NO_PROPOSAL_CHOSEN,
+	};
+	u_int i;
+
+	for (i = 0; i < countof(errors); i++)
+	{
+		if (message->get_notify(message, errors[i]))
+		{
+			return errors[i];
+		}
+	}
+	return 0;
+}
+
+/**
+ * Process the answer to a registration
+ */
+static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
+						   message_t *message)
+{
+	groupvpn_member_exchange_t *exchange = group->member->exchange;
+	char why[GV_TEXT_MAX + 1];
+	struct gv_gsa gsa = {};
+	notify_type_t notify;
+
+	notify = find_error(message);
+	if (notify)
+	{
+		groupvpn_member_refused(group, notify);
+	}
+	else if (!groupvpn_member_get_answer(group, ike_sa, message, &gsa, why))
+	{
+		exchange->leave(exchange, group);
+		groupvpn_member_fail(group, TRUE, why);
+	}
+	else
+	{
+		groupvpn_member_enter(group, MEMBER_REGISTERED,
+							  GROUPVPN_REGISTER_TIMEOUT * 1000);
+		groupvpn_member_deliver(group, &gsa, ike_sa);
+	}
+	gv_gsa_wipe(&gsa);
+}
+
+METHOD(groupvpn_exchange_t, registration_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_member_exchange_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_member_group_t *group;
+
+	this = container_of(exchange, private_groupvpn_member_exchange_t,
+						registration);
+	groups = this->member->groups;
+	groups->lock(groups);
+	group = groupvpn_member_find(this->member, group_id,
+								 ike_sa->get_unique_id(ike_sa),
+								 MEMBER_REGISTERING);
+	if (group && group->request == message->get_message_id(message))
+	{
+		process_answer(group, ike_sa, message);
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_exchange_t, leave_request, bool,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	/* RFC 9838, 2.3.3: IDg and an error notify leave the group */
+	return groupvpn_add_idg(message, group_id) &&
+		   (message->add_notify(message, FALSE, GROUPVPN_N_REGISTRATION_FAILED,
+								chunk_empty), TRUE);
+}
+
+METHOD(groupvpn_exchange_t, leave_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	private_groupvpn_member_exchange_t *this;
+	groupvpn_groups_t *groups;
+	enumerator_t *enumerator;
+	groupvpn_member_group_t *group;
+	bool used;
+
+	this = container_of(exchange, private_groupvpn_member_exchange_t, leave);
+	groups = this->member->groups;
+	used = ike_sa->get_child_count(ike_sa) > 0;
+	groups->lock(groups);
+	enumerator = groups->create_enumerator(groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		used |= group->ike_sa == ike_sa->get_unique_id(ike_sa);
+	}
+	enumerator->destroy(enumerator);
+	groups->unlock(groups);
+	if (!used)
+	{
+		lib->processor->queue_job(lib->processor,
+			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
+	}
+}
+
+CALLBACK(leave_group, job_requeue_t,
+	groupvpn_member_job_t *job)
+{
+	private_groupvpn_member_exchange_t *this;
+	ike_sa_t *ike_sa;
+
+	this = (private_groupvpn_member_exchange_t*)job->member->exchange;
+	ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager,
+													job->ike_sa);
+	if (ike_sa)
+	{
+		groupvpn_task_start(ike_sa, &this->leave, job->group_id);
+	}
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Receive an in-band rekey; FALSE if it can not be used
+ */
+static bool receive_rekey(private_groupvpn_member_exchange_t *this,
+						  ike_sa_t *ike_sa, message_t *message)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	char why[GV_TEXT_MAX + 1] = "";
+	struct gv_gsa gsa = {};
+	groupvpn_member_group_t *group = NULL;
+	bool ok = FALSE;
+
+	if (groupvpn_get_gsa(message, ike_sa, &gsa) == GV_GIKEV2_OK)
+	{
+		groups->lock(groups);
+		group = groupvpn_member_find(this->member, gsa.group_id,
+									 ike_sa->get_unique_id(ike_sa),
+									 MEMBER_REGISTERED);
+		ok = group && !gsa.sender_id &&
+			 groupvpn_member_get_gsa(group, ike_sa, message, &gsa, why);
+		if (ok)
+		{
+			groupvpn_member_deliver(group, &gsa, NULL);
+		}
+		else if (group)
+		{
+			group->counters[MEMBER_REKEYS_REFUSED]++;
+		}
+		groups->unlock(groups);
+	}
+	if (!ok)
+	{
+		DBG1(DBG_IKE, "groupvpn: rekey from %H ('%Y') not accepted: %s",
+			 ike_sa->get_other_host(ike_sa), ike_sa->get_other_id(ike_sa),
+			 *why ? why : "it is not of our GCKS, or not valid");
+	}
+	gv_gsa_wipe(&gsa);
+	return ok;
+}
+
+CALLBACK(end_membership, job_requeue_t,
+	groupvpn_member_job_t *job)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	groupvpn_member_group_t *group;
+
+	groups->lock(groups);
+	group = groupvpn_member_job_find(job, MEMBER_REGISTERED);
+	if (group && group->ike_sa == job->ike_sa)
+	{
+		group->counters[MEMBER_DISMISSED]++;
+		groupvpn_member_refused(group, job->notify);
+	}
+	groups->unlock(groups);
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Receive a dismissal: IDg, and the notify that we would get if we registered
+ */
+static void receive_dismissal(private_groupvpn_member_exchange_t *this,
+							  ike_sa_t *ike_sa, message_t *message,
+							  chunk_t idg)
+{
+	groupvpn_member_job_t job = {
+		.member = this->member,
+		.ike_sa = ike_sa->get_unique_id(ike_sa),
+		.notify = find_error(message),
+	};
+
+	if ((job.notify == GROUPVPN_N_INVALID_GROUP_ID ||
+		 job.notify == GROUPVPN_N_AUTHORIZATION_FAILED) &&
+		gv_idg_decode(idg.ptr, idg.len, &job.group_id) == GV_GIKEV2_OK)
+	{
+		groupvpn_member_job_queue(end_membership, &job);
+	}
+}
+
+METHOD(groupvpn_member_exchange_t, queue, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	groupvpn_member_group_t *group)
+{
+	group->request = NO_REQUEST;
+	ike_sa->queue_task(ike_sa,
+					   groupvpn_task_create(ike_sa, &this->registration,
+											group->cfg->id));
+}
+
+METHOD(groupvpn_member_exchange_t, leave, void,
+	private_groupvpn_member_exchange_t *this, groupvpn_member_group_t *group)
+{
+	groupvpn_member_job_t job = {
+		.member = this->member,
+		.group_id = group->cfg->id,
+		.ike_sa = group->ike_sa,
+	};
+
+	groupvpn_member_job_queue(leave_group, &job);
+}
+
+METHOD(groupvpn_member_exchange_t, request, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	message_t *message)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	chunk_t gsa, idg;
+
+	if (groupvpn_payload_find(message, GV_PAYLOAD_GSA, &gsa) &&
+		!receive_rekey(this, ike_sa, message))
+	{
+		groups->lock(groups);
+		this->refused->insert_last(this->refused, get_id(ike_sa));
+		groups->unlock(groups);
+	}
+	if (groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg))
+	{
+		receive_dismissal(this, ike_sa, message, idg);
+	}
+}
+
+METHOD(groupvpn_member_exchange_t, response, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	message_t *message)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+
+	groups->lock(groups);
+	if (this->refused->remove(this->refused, get_id(ike_sa), NULL))
+	{
+		message->disable_sort(message);
+		message->add_notify(message, FALSE, GROUPVPN_N_REGISTRATION_FAILED,
+							chunk_empty);
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_member_exchange_t, forget, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+
+	groups->lock(groups);
+	this->refused->remove(this->refused, get_id(ike_sa), NULL);
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_member_exchange_t, destroy, void,
+	private_groupvpn_member_exchange_t *this)
+{
+	this->refused->destroy(this->refused);
+	free(this);
+}
+
+/*
+ * See header
+ */
+groupvpn_member_exchange_t *groupvpn_member_exchange_create(
+											groupvpn_member_core_t *member)
+{
+	private_groupvpn_member_exchange_t *this;
+
+	INIT(this,
+		.public = {
+			.queue = _queue,
+			.leave = _leave,
+			.request = _request,
+			.response = _response,
+			.forget = _forget,
+			.destroy = _destroy,
+		},
+		.registration = {
+			.request = _registration_request,
+			.response = _registration_response,
+		},
+		.leave = {
+			.request = _leave_request,
+			.response = _leave_response,
+		},
+		.member = member,
+		.refused = linked_list_create(),
+	);
+	return &this->public;
+}

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For each group a state machine that never gives up:
+ *
+ *   WAITING --timer--> CONNECTING --IKE_SA up--> REGISTERING --keys-> REGISTERED
+ *      ^                   |                          |                   |
+ *      +--- next GCKS -----+--------------------------+                   |
+ *      +--- same GCKS, at once ----- IKE_SA lost, address or keys change --+
+ *
+ * The IKE_SA is childless, shared by all groups with the same GCKS connection,
+ * and brought up from the connection of that name in swanctl.conf. The data
+ * plane lives on when the registration is lost.
+ */
+
+#include "groupvpn_member_group.h"
+#include "groupvpn_member_delivery.h"
+#include "groupvpn_member_exchange.h"
+#include "groupvpn_member_job.h"
+#include "groupvpn_member_manage.h"
+#include "compat.h"
+
+#include <daemon.h>
+
+/* how long to wait for the IKE_SA before the next GCKS is tried, in seconds */
+#define CONNECT_TIMEOUT 30
+
+/* how often to ask for other keys than those that are about to expire, in
+ * milliseconds */
+#define RENEW_INTERVAL 5000
+
+/* how often to look for a connection that is not loaded, in milliseconds */
+#define LOAD_INTERVAL 1000
+
+/*
+ * See header
+ */
+char *groupvpn_member_gcks_name(groupvpn_member_group_t *group)
+{
+	enumerator_t *enumerator;
+	char *name = NULL, *current;
+	u_int i = 0;
+
+	enumerator = group->cfg->gcks->create_enumerator(group->cfg->gcks);
+	while (enumerator->enumerate(enumerator, &current))
+	{
+		if (i++ == group->gcks)
+		{
+			name = current;
+			break;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return name;
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_enter(groupvpn_member_group_t *group,
+						   groupvpn_member_state_t state, uint64_t time)
+{
+	if (state != MEMBER_REGISTERED)
+	{
+		groupvpn_member_clear_deliveries(group);
+	}
+	group->state = state;
+	group->due = groupvpn_now() + time;
+	group->member->timer->arm(group->member->timer, group->due);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_enter_registered(groupvpn_member_group_t *group)
+{
+	group->state = MEMBER_REGISTERED;
+	group->due = max(group->dataplane->get_renewal(group->dataplane),
+					 groupvpn_now() + RENEW_INTERVAL);
+	group->member->timer->arm(group->member->timer, group->due);
+}
+
+/**
+ * A delay, shortened by up to a quarter
+ */
+static uint64_t jitter(uint64_t delay)
+{
+	return delay - random() % (delay / 4 + 1);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
+						  char *why)
+{
+	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
+	groupvpn_member_core_t *member = group->member;
+	uint64_t delay = member->retry_min;
+	char *name = groupvpn_member_gcks_name(group);
+
+	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
+	group->failures++;
+	group->ike_sa = 0;
+	group->gcks = (group->gcks + 1) % count;
+	if (group->failures % count == 0)
+	{	/* all have failed, once more */
+		delay = refused ? member->retry_max
+						: min(member->retry_max, member->retry_min <<
+								min(group->failures / count - 1, 16));
+	}
+	delay = jitter(delay);
+	DBG1(DBG_IKE, "groupvpn: group '%s': registration with '%s' failed: %s; "
+		 "trying '%s' in %u.%us", group->cfg->name, name, why,
+		 groupvpn_member_gcks_name(group), (u_int)(delay / 1000),
+		 (u_int)(delay / 100 % 10));
+	groupvpn_member_enter(group, MEMBER_WAITING, delay);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_lose(groupvpn_member_group_t *group)
+{
+	switch (group->state)
+	{
+		case MEMBER_WAITING:
+			break;
+		case MEMBER_CONNECTING:
+			groupvpn_member_fail(group, FALSE, "the IKE_SA could not be "
+								 "established, see above");
+			break;
+		case MEMBER_REGISTERING:
+			groupvpn_member_fail(group, FALSE, "the IKE_SA was lost");
+			break;
+		case MEMBER_REGISTERED:
+			DBG1(DBG_IKE, "groupvpn: group '%s': IKE_SA with '%s' was lost, "
+				 "traffic goes on until the keys expire; connecting again",
+				 group->cfg->name, groupvpn_member_gcks_name(group));
+			group->counters[MEMBER_IKE_SAS_LOST]++;
+			group->failures = 0;
+			group->ike_sa = 0;
+			groupvpn_member_enter(group, MEMBER_WAITING,
+								  random() % group->member->retry_min);
+			break;
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_register(groupvpn_member_group_t *group,
+							  ike_sa_t *ike_sa)
+{
+	groupvpn_member_exchange_t *exchange = group->member->exchange;
+
+	groupvpn_member_enter(group, MEMBER_REGISTERING,
+						  GROUPVPN_REGISTER_TIMEOUT * 1000);
+	exchange->queue(exchange, ike_sa, group);
+}
+
+/**
+ * The connection to a group's GCKS is not loaded: look again, or at the next
+ */
+static void wait_for_connection(groupvpn_member_group_t *group)
+{
+	if (!group->missing)
+	{
+		DBG1(DBG_CFG, "groupvpn: group '%s': waiting for connection '%s' to be "
+			 "loaded (swanctl --load-conns)", group->cfg->name,
+			 groupvpn_member_gcks_name(group));
+		group->missing = TRUE;
+	}
+	group->gcks = (group->gcks + 1) %
+						group->cfg->gcks->get_count(group->cfg->gcks);
+	groupvpn_member_enter(group, MEMBER_WAITING, LOAD_INTERVAL);
+}
+
+/**
+ * Take the IKE_SA of a connection into use for a group: initiate it, or if it
+ * is up already, the registration
+ */
+static status_t use_ike_sa(groupvpn_member_job_t *job, ike_sa_t *ike_sa)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	groupvpn_member_group_t *group;
+	bool initiate = FALSE;
+
+	groups->lock(groups);
+	group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+	if (group)
+	{
+		job->ike_sa = group->ike_sa = ike_sa->get_unique_id(ike_sa);
+		switch (ike_sa->get_state(ike_sa))
+		{
+			case IKE_CREATED:
+				initiate = TRUE;
+				break;
+			case IKE_ESTABLISHED:
+			case IKE_REKEYING:
+				groupvpn_member_register(group, ike_sa);
+				initiate = TRUE;
+				break;
+			default:
+				/* our hook is called when it is up */
+				break;
+		}
+	}
+	groups->unlock(groups);
+	return initiate ? ike_sa->initiate(ike_sa, NULL, NULL) : SUCCESS;
+}
+
+CALLBACK(connect_group, job_requeue_t,
+	groupvpn_member_job_t *job)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	peer_cfg_t *peer_cfg = NULL;
+	ike_sa_t *ike_sa = NULL;
+	groupvpn_member_group_t *group;
+	char *name = NULL;
+
+	groups->lock(groups);
+	group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+	if (group)
+	{
+		name = strdup(groupvpn_member_gcks_name(group));
+	}
+	groups->unlock(groups);
+	if (!name)
+	{
+		return JOB_REQUEUE_NONE;
+	}
+	peer_cfg = charon->backends->get_peer_cfg_by_name(charon->backends, name);
+	if (peer_cfg)
+	{
+		ike_sa = charon->ike_sa_manager->checkout_by_config(
+											charon->ike_sa_manager, peer_cfg);
+	}
+	if (!ike_sa)
+	{
+		groups->lock(groups);
+		group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+		if (group && !peer_cfg)
+		{
+			wait_for_connection(group);
+		}
+		else if (group)
+		{
+			groupvpn_member_fail(group, FALSE, "charon gave no IKE_SA");
+		}
+		groups->unlock(groups);
+	}
+	else if (use_ike_sa(job, ike_sa) == DESTROY_ME)
+	{
+		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager,
+													ike_sa);
+		groups->lock(groups);
+		group = groups->find(groups, job->group_id);
+		if (group && group->ike_sa == job->ike_sa)
+		{
+			groupvpn_member_lose(group);
+		}
+		groups->unlock(groups);
+	}
+	else
+	{
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+	}
+	DESTROY_IF(peer_cfg);
+	free(name);
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Give up an IKE_SA that does not get established
+ */
+CALLBACK(abandon_ike_sa, job_requeue_t,
+	groupvpn_member_job_t *job)
+{
+	ike_sa_t *ike_sa;
+
+	ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager,
+													job->ike_sa);
+	if (ike_sa && ike_sa->get_state(ike_sa) == IKE_CONNECTING)
+	{
+		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager,
+													ike_sa);
+	}
+	else if (ike_sa)
+	{
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+	}
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Do what is due in a group's registration
+ */
+static void run_registration(groupvpn_member_group_t *group, uint64_t now)
+{
+	groupvpn_member_job_t job = {
+		.member = group->member,
+		.group_id = group->cfg->id,
+		.ike_sa = group->ike_sa,
+	};
+
+	if (group->due > now)
+	{
+		return;
+	}
+	switch (group->state)
+	{
+		case MEMBER_WAITING:
+			groupvpn_member_enter(group, MEMBER_CONNECTING,
+								  CONNECT_TIMEOUT * 1000);
+			groupvpn_member_job_queue(connect_group, &job);
+			break;
+		case MEMBER_CONNECTING:
+			if (group->ike_sa)
+			{
+				groupvpn_member_job_queue(abandon_ike_sa, &job);
+			}
+			groupvpn_member_fail(group, FALSE, "the GCKS does not answer");
+			break;
+		case MEMBER_REGISTERING:
+			groupvpn_member_fail(group, FALSE, "the GCKS does not answer");
+			break;
+		case MEMBER_REGISTERED:
+			DBG1(DBG_IKE, "groupvpn: group '%s': keys expire soon and '%s' "
+				 "sent no others, registering again", group->cfg->name,
+				 groupvpn_member_gcks_name(group));
+			groupvpn_member_enter(group, MEMBER_WAITING, 0);
+			break;
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_group_run(groupvpn_member_group_t *group, uint64_t now)
+{
+	groupvpn_dataplane_t *dataplane = group->dataplane;
+	groupvpn_timer_t *timer = group->member->timer;
+
+	if (!dataplane->run(dataplane, now))
+	{
+		groupvpn_member_enter(group, MEMBER_WAITING, 0);
+	}
+	run_registration(group, now);
+	timer->arm(timer, min(group->due, dataplane->get_deadline(dataplane)));
+}
+
+/*
+ * See header
+ */
+groupvpn_member_group_t *groupvpn_member_find(groupvpn_member_core_t *member,
+											  uint32_t group_id,
+											  uint32_t ike_sa,
+											  groupvpn_member_state_t state)
+{
+	groupvpn_member_group_t *group;
+
+	group = member->groups->find(member->groups, group_id);
+	return group && group->state == state && group->ike_sa == ike_sa ? group
+																	 : NULL;
+}
+
+/**
+ * What the operator should know of a refusal
+ */
+static char *explain(notify_type_t notify)
+{
+	switch ((int)notify)
+	{
+		case GV_N_INVALID_GROUP_ID:
+			return "refused with INVALID_GROUP_ID: it is not the GCKS of a "
+				   "group with this id; check 'id' here and 'id' and 'role' "
+				   "there";
+		case GV_N_AUTHORIZATION_FAILED:
+			return "refused with AUTHORIZATION_FAILED: our identity may not "
+				   "join; check 'members' and 'credential' of the group there, "
+				   "our 'local.id', and whether we were evicted";
+		case NO_PROPOSAL_CHOSEN:
+			return "refused with NO_PROPOSAL_CHOSEN: no common algorithms; "
+				   "check 'esp_proposal' there";
+		default:
+			return "refused with REGISTRATION_FAILED: its log tells why";
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_refused(groupvpn_member_group_t *group,
+							 notify_type_t notify)
+{
+	groupvpn_member_tell_refusal(group, notify, explain(notify));
+	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED)
+	{
+		group->dataplane->down(group->dataplane,
+							   "the GCKS says we may not be a member");
+	}
+	groupvpn_member_fail(group, TRUE, explain(notify));
+}
+
+/**
+ * Find a reqid that none of our groups has
+ */
+static uint32_t find_reqid(groupvpn_groups_t *groups)
+{
+	enumerator_t *enumerator;
+	groupvpn_member_group_t *group;
+	uint32_t reqid = GROUPVPN_REQID;
+	bool used;
+
+	do
+	{
+		used = FALSE;
+		enumerator = groups->create_enumerator(groups);
+		while (enumerator->enumerate(enumerator, &group))
+		{
+			used |= group->dataplane->get_reqid(group->dataplane) == reqid;
+		}
+		enumerator->destroy(enumerator);
+	}
+	while (used && ++reqid < GROUPVPN_REQID_LAST);
+	return reqid;
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_group_start(groupvpn_member_core_t *member,
+								 groupvpn_group_t *cfg)
+{
+	groupvpn_member_group_t *group;
+
+	INIT(group,
+		.cfg = groupvpn_group_get_ref(cfg),
+		.member = member,
+		.deliveries = linked_list_create(),
+		.dataplane = groupvpn_dataplane_create(cfg, find_reqid(member->groups),
+											   member->kernel, member->control,
+											   member->vici, member->timer),
+	);
+	member->groups->add(member->groups, group);
+	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are a member",
+		 cfg->name, cfg->id);
+	groupvpn_member_enter(group, MEMBER_WAITING, 0);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_group_stop(groupvpn_member_group_t *group, char *why)
+{
+	group->dataplane->down(group->dataplane, why);
+	group->dataplane->destroy(group->dataplane);
+	groupvpn_member_clear_deliveries(group);
+	group->deliveries->destroy(group->deliveries);
+	groupvpn_group_destroy(group->cfg);
+	free(group);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_group_end(groupvpn_member_group_t *group)
+{
+	groupvpn_member_exchange_t *exchange = group->member->exchange;
+
+	if (group->state == MEMBER_REGISTERED)
+	{
+		exchange->leave(exchange, group);
+	}
+	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
+		 group->cfg->id);
+	groupvpn_member_group_stop(group, "it is not configured anymore");
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_group_change(groupvpn_member_group_t *group,
+								  groupvpn_group_t *cfg)
+{
+	groupvpn_member_exchange_t *exchange = group->member->exchange;
+	char *name = NULL;
+
+	if (groupvpn_group_equals(group->cfg, cfg))
+	{
+		if (group->state == MEMBER_WAITING)
+		{	/* whoever reloads may have changed something else */
+			group->failures = 0;
+			groupvpn_member_enter(group, MEMBER_WAITING, 0);
+		}
+		return;
+	}
+	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) changed", cfg->name, cfg->id);
+	if (group->state == MEMBER_REGISTERED)
+	{
+		name = strdup(groupvpn_member_gcks_name(group));
+	}
+	group->dataplane->set_config(group->dataplane, cfg);
+	groupvpn_group_destroy(group->cfg);
+	group->cfg = groupvpn_group_get_ref(cfg);
+	group->gcks = 0;
+	if (name && !streq(name, groupvpn_member_gcks_name(group)))
+	{
+		exchange->leave(exchange, group);
+	}
+	free(name);
+	group->ike_sa = 0;
+	group->failures = 0;
+	group->missing = FALSE;
+	groupvpn_member_enter(group, MEMBER_WAITING, 0);
+}
