@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <crypto/crypters/crypter.h>
+#include <crypto/proposal/proposal.h>
 
 /* the group device's default name is this, followed by the group's */
 #define DEVICE_PREFIX "gv-"
@@ -143,11 +143,13 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   streq(this->policy, other->policy) &&
 		   this->esp.encr == other->esp.encr &&
 		   this->esp.key_bits == other->esp.key_bits &&
+		   this->esp.integ == other->esp.integ &&
+		   this->esp.esn == other->esp.esn &&
+		   this->sa_mode == other->sa_mode &&
+		   this->encap == other->encap &&
 		   this->lifetime == other->lifetime &&
 		   this->atd == other->atd &&
 		   this->dtd == other->dtd &&
-		   this->rekey_on_add == other->rekey_on_add &&
-		   this->rekey_on_remove == other->rekey_on_remove &&
 		   this->replay_window == other->replay_window &&
 		   (this->address == other->address ||
 			(this->address && other->address &&
@@ -155,7 +157,8 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->gcks->equals_function(this->gcks, other->gcks,
 									   (void*)gcks_equals) &&
 		   streq(this->vrf, other->vrf) &&
-		   streq(this->device, other->device);
+		   streq(this->device, other->device) &&
+		   this->fail_open == other->fail_open;
 }
 
 /**
@@ -394,32 +397,77 @@ static bool parse_credential(groupvpn_group_t *group, char *value)
 	return FALSE;
 }
 
+/**
+ * Parse a cipher as swanctl writes them. What its parser would quietly leave
+ * out, such as an integrity algorithm beside an AEAD, is an error here.
+ */
 static bool parse_esp_proposal(groupvpn_group_t *group, char *value)
 {
-	static const struct {
-		char *name;
-		struct gv_esp_proposal esp;
-	} proposals[] = {
-		{ "aes256gcm16", { ENCR_AES_GCM_ICV16, 256, 0, TRUE } },
-		{ "aes128gcm16", { ENCR_AES_GCM_ICV16, 128, 0, TRUE } },
-		{ "chacha20poly1305", { ENCR_CHACHA20_POLY1305, 0, 0, TRUE } },
-	};
-	u_int i;
+	struct gv_esp_proposal esp = { .esn = group->esp.esn };
+	proposal_t *proposal;
+	enumerator_t *enumerator;
+	u_int tokens = 0;
+	char *token;
 
-	for (i = 0; i < countof(proposals); i++)
+	enumerator = enumerator_create_token(value, "-", " ");
+	while (enumerator->enumerate(enumerator, &token))
 	{
-		if (streq(value, proposals[i].name))
-		{
-			group->esp = proposals[i].esp;
-			return TRUE;
-		}
+		tokens++;
 	}
-	return FALSE;
+	enumerator->destroy(enumerator);
+	proposal = proposal_create_from_string(PROTO_ESP, value);
+	if (!proposal)
+	{
+		return FALSE;
+	}
+	proposal->get_algorithm(proposal, ENCRYPTION_ALGORITHM, &esp.encr,
+							&esp.key_bits);
+	proposal->get_algorithm(proposal, INTEGRITY_ALGORITHM, &esp.integ, NULL);
+	proposal->destroy(proposal);
+	if (!gv_esp_key_len(&esp) || tokens != (esp.integ ? 2 : 1))
+	{
+		return FALSE;
+	}
+	group->esp = esp;
+	return TRUE;
+}
+
+/**
+ * Parse one of two words
+ */
+static bool parse_choice(char *value, char *no, char *yes, bool *out)
+{
+	*out = streq(value, yes);
+	return *out || streq(value, no);
 }
 
 static bool parse_sa_mode(groupvpn_group_t *group, char *value)
 {
-	return streq(value, "derived");
+	bool shared;
+
+	if (!parse_choice(value, "derived", "shared", &shared))
+	{
+		return FALSE;
+	}
+	group->sa_mode = shared ? GV_SA_SHARED : GV_SA_DERIVED;
+	return TRUE;
+}
+
+static bool parse_encap(groupvpn_group_t *group, char *value)
+{
+	bool ipip;
+
+	if (!parse_choice(value, "gre", "ipip", &ipip))
+	{
+		return FALSE;
+	}
+	group->encap = ipip ? GV_ENCAP_IPIP : GV_ENCAP_GRE;
+	return TRUE;
+}
+
+static bool parse_esn(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "no", "yes", &group->esp.esn);
 }
 
 static bool parse_lifetime(groupvpn_group_t *group, char *value)
@@ -435,25 +483,6 @@ static bool parse_atd(groupvpn_group_t *group, char *value)
 static bool parse_dtd(groupvpn_group_t *group, char *value)
 {
 	return parse_time(value, 1, 1200, &group->dtd);
-}
-
-/**
- * Parse an option that is yes or no
- */
-static bool parse_yes_no(char *value, bool *out)
-{
-	*out = streq(value, "yes");
-	return *out || streq(value, "no");
-}
-
-static bool parse_rekey_on_add(groupvpn_group_t *group, char *value)
-{
-	return parse_yes_no(value, &group->rekey_on_add);
-}
-
-static bool parse_rekey_on_remove(groupvpn_group_t *group, char *value)
-{
-	return parse_yes_no(value, &group->rekey_on_remove);
 }
 
 static bool parse_replay_window(groupvpn_group_t *group, char *value)
@@ -509,6 +538,11 @@ static bool parse_device(groupvpn_group_t *group, char *value)
 	return gv_name_valid(value, GV_IFNAME_MAX);
 }
 
+static bool parse_fail(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "close", "open", &group->fail_open);
+}
+
 /* what a list of identities must be, in an error message */
 #define IDENTITIES "identities, separated by commas; write a distinguished " \
 	"name with slashes and without commas, such as /C=CH/O=Acme/CN=*"
@@ -550,19 +584,21 @@ static const struct {
 		"\"file\", or \"" SOCKET_PREFIX "\" and the absolute path of a socket "
 		"of at most 107 characters" },
 	{ "esp_proposal", GV_ROLE_GCKS, FALSE, parse_esp_proposal,
-		"\"aes256gcm16\", \"aes128gcm16\" or \"chacha20poly1305\"" },
+		"one of \"aes128gcm16\", \"aes192gcm16\", \"aes256gcm16\", "
+		"\"chacha20poly1305\"; or \"aes128\", \"aes192\", \"aes256\" followed "
+		"by \"-sha256\", \"-sha384\" or \"-sha512\"" },
 	{ "sa_mode", GV_ROLE_GCKS, FALSE, parse_sa_mode,
-		"\"derived\"; \"shared\" is not available" },
+		"\"derived\" or \"shared\"" },
+	{ "encap", GV_ROLE_GCKS, FALSE, parse_encap,
+		"\"gre\" or \"ipip\"" },
+	{ "esn", GV_ROLE_GCKS, FALSE, parse_esn,
+		"\"yes\" or \"no\"" },
 	{ "lifetime", GV_ROLE_GCKS, FALSE, parse_lifetime,
 		"a time from 10s to 30d, such as 3600s or 1h" },
 	{ "atd", GV_ROLE_GCKS, FALSE, parse_atd,
 		"a time from 1s to 10m" },
 	{ "dtd", GV_ROLE_GCKS, FALSE, parse_dtd,
 		"a time from 1s to 20m" },
-	{ "rekey_on_add", GV_ROLE_GCKS, FALSE, parse_rekey_on_add,
-		"\"yes\" or \"no\"" },
-	{ "rekey_on_remove", GV_ROLE_GCKS, FALSE, parse_rekey_on_remove,
-		"\"yes\" or \"no\"" },
 	{ "replay_window", GV_ROLE_GCKS, FALSE, parse_replay_window,
 		"a power of two from 32 to 4096" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
@@ -573,6 +609,8 @@ static const struct {
 		"the name of a VRF device, 1 to 15 characters" },
 	{ "device", GV_ROLE_MEMBER, FALSE, parse_device,
 		"the name of an interface, 1 to 15 characters of A-Z a-z 0-9 _ . -" },
+	{ "fail", GV_ROLE_MEMBER, FALSE, parse_fail,
+		"\"close\" or \"open\"" },
 };
 
 /**
@@ -646,9 +684,46 @@ static bool check_required(private_groupvpn_config_t *this,
 }
 
 /**
+ * Whether cipher, sequence numbers and replay window are such as SAs that many
+ * send with can have
+ */
+static bool check_shared(private_groupvpn_config_t *this, settings_t *settings,
+						 groupvpn_group_t *group)
+{
+	char *window;
+	bool ok = TRUE;
+
+	if (!group->esp.integ)
+	{
+		ok = complain(this, group->name, "sa_mode = \"shared\": not with an "
+					  "AEAD cipher (AES-GCM, ChaCha20-Poly1305): each sender's "
+					  "kernel draws the IVs on its own, under one key they "
+					  "would repeat and give it away; set 'esp_proposal', to "
+					  "\"aes256-sha256\" say, or sa_mode = \"derived\"");
+	}
+	if (settings->get_bool(settings, "groups.%s.esn", FALSE, group->name))
+	{
+		ok = complain(this, group->name, "esn = \"yes\": not with sa_mode = "
+					  "\"shared\", where each sender counts on its own");
+	}
+	window = settings->get_str(settings, "groups.%s.replay_window", NULL,
+							   group->name);
+	if (window)
+	{
+		ok = complain(this, group->name, "replay_window = \"%s\": not with "
+					  "sa_mode = \"shared\", which has no replay protection",
+					  window);
+	}
+	group->esp.esn = FALSE;
+	group->replay_window = 0;
+	return ok;
+}
+
+/**
  * Whether the configuration of a GCKS fits together
  */
-static bool check_gcks(private_groupvpn_config_t *this, groupvpn_group_t *group)
+static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
+					   groupvpn_group_t *group)
 {
 	if (group->dtd <= group->atd)
 	{
@@ -667,6 +742,10 @@ static bool check_gcks(private_groupvpn_config_t *this, groupvpn_group_t *group)
 		return complain(this, group->name, "credential = psk: must be \"pubkey\" "
 						"or \"any\", with a pre-shared key there is no "
 						"certificate for 'issuer' and 'certificate'");
+	}
+	if (group->sa_mode == GV_SA_SHARED && !check_shared(this, settings, group))
+	{
+		return FALSE;
 	}
 	if (!group->members->get_count(group->members))
 	{
@@ -722,7 +801,8 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 		.lifetime = DEFAULT_LIFETIME,
 		.atd = DEFAULT_ATD,
 		.dtd = DEFAULT_DTD,
-		.rekey_on_remove = TRUE,
+		.sa_mode = GV_SA_DERIVED,
+		.encap = GV_ENCAP_GRE,
 		.replay_window = DEFAULT_REPLAY_WINDOW,
 		.gcks = linked_list_create(),
 		.ref = 1,
@@ -754,7 +834,7 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 	switch (group->role)
 	{
 		case GV_ROLE_GCKS:
-			ok &= check_gcks(this, group);
+			ok &= check_gcks(this, settings, group);
 			break;
 		case GV_ROLE_MEMBER:
 			ok &= check_member(this, group);

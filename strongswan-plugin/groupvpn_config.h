@@ -69,8 +69,14 @@ struct groupvpn_group_t {
 	/** path of the socket of the policy server, NULL if there is none */
 	char *policy;
 
-	/** cipher of the data SAs */
+	/** cipher of the data SAs, and extended sequence numbers */
 	struct gv_esp_proposal esp;
+
+	/** whether each sender and receiver have SAs of their own */
+	enum gv_sa_mode sa_mode;
+
+	/** what is inside ESP */
+	enum gv_encap encap;
 
 	/** lifetime of an epoch of data SAs, in seconds */
 	uint32_t lifetime;
@@ -79,12 +85,7 @@ struct groupvpn_group_t {
 	uint32_t atd;
 	uint32_t dtd;
 
-	/** whether a member that is added, and one that leaves, makes for a new
-	 * epoch */
-	bool rekey_on_add;
-	bool rekey_on_remove;
-
-	/** packets, a power of two */
+	/** packets, a power of two; 0 with shared SAs */
 	uint32_t replay_window;
 
 	/** the address members reach this GCKS at, NULL to find it out */
@@ -100,6 +101,10 @@ struct groupvpn_group_t {
 
 	/** name of the group device */
 	char *device;
+
+	/** whether packets may go another way, in clear, while the group has no
+	 * keys */
+	bool fail_open;
 
 	/** references to this object */
 	refcount_t ref;

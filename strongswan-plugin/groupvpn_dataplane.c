@@ -4,12 +4,15 @@
  * and replaces the others after the deactivation delay (RFC 9838, 4.4.3.1.1).
  * If the keys expire and nothing has come to replace them, the states are
  * removed, but device and policies stay: what still has a route to the device
- * does not leave in clear. It is the same with the secret of the group's routes.
+ * does not leave in clear. With fail = open they go, too, and there is nothing
+ * that keeps packets from going another way. The secret of the group's routes
+ * changes in the same way as the data keys.
  *
- * A key must never start over with its counters at zero (see the peers), also
- * not if the GCKS gives us a Sender-ID again in an epoch that we had already
- * removed, because an answer was late or another GCKS was used in between. So
- * the epochs that we had are remembered as long as they could come back.
+ * A derived key must never start over with its counters at zero (see the
+ * peers), also not if the GCKS gives us a Sender-ID again in an epoch that we
+ * had already removed, because an answer was late or another GCKS was used in
+ * between. So the epochs that we had are remembered as long as they could come
+ * back.
  */
 
 #include "groupvpn_dataplane.h"
@@ -25,6 +28,10 @@
 
 /* changes of a group's figures are told to bgpd together */
 #define TELL_DELAY 1000
+
+/* room for the payload of a packet is compared on a path like this, the order
+ * is the same on all */
+#define TYPICAL_MTU 1500
 
 /* how long before the keys expire to ask for new ones if none were pushed: a
  * tenth of their lifetime, or at least the activation delay and this */
@@ -88,10 +95,9 @@ struct private_groupvpn_dataplane_t {
 	groupvpn_route_keys_t *routes;
 
 	/**
-	 * Activation delay and replay window, as last given by the GCKS
+	 * Activation delay, as last given by the GCKS
 	 */
 	uint32_t atd;
-	uint32_t window;
 
 	/**
 	 * Keys that we have used and removed, as used_t
@@ -299,12 +305,17 @@ static bool get_digest(const struct gv_epoch_sa *epoch,
 }
 
 /**
- * Remember that keys of an epoch were used
+ * Remember that keys of an epoch were used. A shared one may start over: the
+ * IVs of its ciphers are random, and its receivers do not look at the counters.
  */
 static void remember(private_groupvpn_dataplane_t *this, groupvpn_sa_t *sa)
 {
 	used_t *used;
 
+	if (groupvpn_sa_is_shared(sa))
+	{
+		return;
+	}
 	INIT(used,
 		.sender_id = sa->sender_id,
 		.until = sa->expires == GROUPVPN_NEVER ? GROUPVPN_NEVER
@@ -391,8 +402,7 @@ METHOD(groupvpn_dataplane_t, down, void,
  */
 static void attach_peers(private_groupvpn_dataplane_t *this)
 {
-	this->peers->attach(this->peers, &this->link, this->sas, this->member_id,
-						this->window);
+	this->peers->attach(this->peers, &this->link, this->sas, this->member_id);
 	this->peers->update(this->peers);
 }
 
@@ -402,7 +412,11 @@ static void attach_peers(private_groupvpn_dataplane_t *this)
 static bool install_link(private_groupvpn_dataplane_t *this,
 						 char why[GV_TEXT_MAX + 1])
 {
-	if (!this->kernel->close_vrf(this->kernel, &this->link, why))
+	if (this->cfg->fail_open)
+	{
+		this->kernel->open_vrf(this->kernel, &this->link);
+	}
+	else if (!this->kernel->close_vrf(this->kernel, &this->link, why))
 	{
 		return FALSE;
 	}
@@ -507,7 +521,8 @@ static groupvpn_sa_t *find_epoch(private_groupvpn_dataplane_t *this,
 	while (enumerator->enumerate(enumerator, &sa))
 	{
 		if (sa->sa.epoch == epoch->epoch && sa->sa.tag == epoch->tag &&
-			gv_equal(sa->sa.gsk, epoch->gsk, sizeof(epoch->gsk)))
+			gv_equal(sa->sa.gsk, epoch->gsk, sizeof(epoch->gsk)) &&
+			gv_equal(sa->sa.esp_key, epoch->esp_key, sizeof(epoch->esp_key)))
 		{
 			found = sa;
 		}
@@ -529,6 +544,7 @@ static groupvpn_sa_t *find_epoch(private_groupvpn_dataplane_t *this,
  * Merge one epoch of a GSA into the SA table
  */
 static void merge_epoch(private_groupvpn_dataplane_t *this,
+						const struct gv_gsa *gsa,
 						const struct gv_epoch_sa *epoch, uint64_t now)
 {
 	groupvpn_sa_t *sa;
@@ -539,14 +555,16 @@ static void merge_epoch(private_groupvpn_dataplane_t *this,
 		sa = this->sas->add(this->sas, epoch, now);
 		if (sa)
 		{
+			sa->replay_window = gsa->replay_window_log2
+								? 1 << gsa->replay_window_log2 : 0;
 			sa->sender_id = this->sender_id;
 			sa->activates = is_sending(this) ? now + this->atd * 1000ULL : now;
 			sa->sending = sa->activates <= now;
 		}
 	}
 	else if (sa && sa->sender_id != this->sender_id)
-	{	/* all keys of the epoch change with our Sender-ID */
-		if (this->up)
+	{	/* all derived keys of the epoch change with our Sender-ID */
+		if (this->up && !groupvpn_sa_is_shared(sa))
 		{
 			this->peers->forget(this->peers, sa);
 		}
@@ -650,6 +668,50 @@ static void use_route_key(private_groupvpn_dataplane_t *this,
 	}
 }
 
+/**
+ * Have the MTU follow the epochs: it has to suit the cipher that takes most of
+ * a packet, until no epoch has that anymore
+ */
+static void update_mtu(private_groupvpn_dataplane_t *this)
+{
+	enumerator_t *enumerator;
+	struct gv_esp_proposal esp = {};
+	groupvpn_sa_t *sa;
+
+	enumerator = this->sas->create_enumerator(this->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		if (!esp.encr || gv_esp_room(&sa->sa.esp, TYPICAL_MTU) <
+						 gv_esp_room(&esp, TYPICAL_MTU))
+		{
+			esp = sa->sa.esp;
+		}
+	}
+	enumerator->destroy(enumerator);
+	if (esp.encr && (esp.encr != this->link.esp.encr ||
+					 esp.integ != this->link.esp.integ))
+	{
+		esp.esn = FALSE;
+		this->link.esp = esp;
+		if (this->installed)
+		{
+			this->kernel->update_mtu(this->kernel, &this->link);
+		}
+	}
+}
+
+/**
+ * Use another encapsulation
+ */
+static void set_encap(private_groupvpn_dataplane_t *this, enum gv_encap encap)
+{
+	if (this->link.encap != encap)
+	{
+		this->public.down(&this->public, "its encapsulation changes");
+		this->link.encap = encap;
+	}
+}
+
 METHOD(groupvpn_dataplane_t, use, bool,
 	private_groupvpn_dataplane_t *this, const struct gv_gsa *gsa)
 {
@@ -664,6 +726,7 @@ METHOD(groupvpn_dataplane_t, use, bool,
 	{	/* a registration */
 		forget_unknown(this, gsa);
 	}
+	set_encap(this, gsa->encap);
 	if (would_reuse(this, gsa, gsa->sender_id ?: this->sender_id))
 	{
 		if (!this->sas->newest(this->sas))
@@ -678,13 +741,13 @@ METHOD(groupvpn_dataplane_t, use, bool,
 		this->member_id = gsa->member_id;
 	}
 	this->atd = gsa->atd;
-	this->window = 1 << gsa->replay_window_log2;
 	use_route_key(this, gsa, now);
 	for (i = 0; i < gsa->epochs; i++)
 	{
-		merge_epoch(this, &gsa->epoch[i], now);
+		merge_epoch(this, gsa, &gsa->epoch[i], now);
 	}
 	retire_epochs(this, now + gsa->dtd * 1000ULL);
+	update_mtu(this);
 
 	if (this->up)
 	{
@@ -758,6 +821,23 @@ static bool check_kernel(private_groupvpn_dataplane_t *this)
 	return TRUE;
 }
 
+/**
+ * The last epoch has expired
+ */
+static void keys_expired(private_groupvpn_dataplane_t *this)
+{
+	char *why = "its keys have expired, and the GCKS gave no others";
+
+	if (this->cfg->fail_open)
+	{
+		down(this, why);
+	}
+	else
+	{
+		remove_keys(this, why);
+	}
+}
+
 METHOD(groupvpn_dataplane_t, run, bool,
 	private_groupvpn_dataplane_t *this, uint64_t now)
 {
@@ -767,9 +847,10 @@ METHOD(groupvpn_dataplane_t, run, bool,
 	changed = remove_epochs(this, now);
 	if (changed && !this->sas->newest(this->sas))
 	{	/* the registration goes on by itself */
-		remove_keys(this, "its keys have expired, and the GCKS gave no others");
+		keys_expired(this);
 		return TRUE;
 	}
+	update_mtu(this);
 	changed |= activate_epochs(this, now);
 	if (changed && this->up)
 	{
@@ -891,6 +972,8 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	{
 		builder->add_kv(builder, "problem", "%s", this->why);
 	}
+	builder->add_kv(builder, "fail", "%s",
+					this->cfg->fail_open ? "open" : "close");
 	builder->add_kv(builder, "device", "%s", this->cfg->device);
 	if (this->cfg->vrf)
 	{
@@ -904,8 +987,9 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	builder->add_kv(builder, "member-id", "%u", this->member_id);
 	builder->add_kv(builder, "sender-id", "%u", this->sender_id);
 	builder->add_kv(builder, "gateway", "%H", this->link.local);
-	groupvpn_vici_add_cipher(builder, &newest->sa.esp);
-	builder->add_kv(builder, "replay-window", "%u", this->window);
+	groupvpn_vici_add_policy(builder, this->link.encap,
+							 groupvpn_sa_is_shared(newest), &newest->sa.esp,
+							 newest->replay_window);
 	builder->add_kv(builder, "epoch", "%u", newest->sa.epoch);
 	builder->add_kv(builder, "age", "%u", groupvpn_vici_age(newest->since));
 	builder->add_kv(builder, "route-epoch", "%u",
@@ -1073,6 +1157,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 		.link = {
 			.device = cfg->device,
 			.vrf = cfg->vrf,
+			.encap = GV_ENCAP_GRE,
 			.key = cfg->id,
 			.reqid = reqid,
 		},

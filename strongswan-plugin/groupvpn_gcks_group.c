@@ -21,10 +21,6 @@
  * epoch, in seconds */
 #define RETURN_TIME 300
 
-/* time in which members that come or leave share one new epoch, in
- * milliseconds */
-#define BATCH_TIME 2000
-
 /*
  * See header
  */
@@ -38,19 +34,6 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 	group->counters[GCKS_REMOVED]++;
 	groupvpn_gcks_tell_removal(group, registration, why);
 	group->registrations->clear(group->registrations, registration);
-}
-
-/*
- * See header
- */
-void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
-							   groupvpn_registration_t *registration)
-{
-	groupvpn_gcks_group_unregister(group, registration, "it left the group");
-	if (group->cfg->rekey_on_remove)
-	{
-		groupvpn_gcks_group_batch(group, "member left");
-	}
 }
 
 /*
@@ -92,6 +75,7 @@ static char *resume_epoch(groupvpn_gcks_group_t *group)
 		newest->sa.esp.key_bits != cfg->esp.key_bits ||
 		newest->sa.esp.integ != cfg->esp.integ ||
 		newest->sa.esp.esn != cfg->esp.esn ||
+		groupvpn_sa_is_shared(newest) != (cfg->sa_mode == GV_SA_SHARED) ||
 		newest->sa.lifetime != cfg->lifetime)
 	{
 		return "policy changed";
@@ -155,14 +139,25 @@ static uint32_t roll_interval(groupvpn_group_t *cfg)
 }
 
 /**
- * When the next epoch begins if one begins now: up to a tenth earlier, at
- * random, so that groups that were started together part
+ * Draw the secret of a new epoch; that of a shared SA has its key besides
  */
-static uint64_t next_roll(groupvpn_group_t *cfg, uint64_t now)
+static bool draw_keys(groupvpn_group_t *cfg, struct gv_epoch_sa *epoch)
 {
-	uint64_t interval = roll_interval(cfg) * 1000ULL;
+	uint8_t prk[GV_SECRET_LEN];
+	bool ok;
 
-	return now + interval - random() % (interval / 10 + 1);
+	if (!gv_random(epoch->gsk, sizeof(epoch->gsk)))
+	{
+		return FALSE;
+	}
+	if (cfg->sa_mode == GV_SA_DERIVED)
+	{
+		return TRUE;
+	}
+	ok = gv_prk(cfg->id, epoch->epoch, epoch->gsk, prk) &&
+		 gv_shared_key(prk, epoch->esp_key, gv_esp_key_len(&epoch->esp));
+	gv_wipe(prk, sizeof(prk));
+	return ok;
 }
 
 /**
@@ -188,7 +183,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 			 GROUPVPN_TAGS);
 		return FALSE;
 	}
-	if (!gv_random(epoch.gsk, sizeof(epoch.gsk)))
+	if (!draw_keys(group->cfg, &epoch))
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': no new keys, the random number "
 			 "generator failed", group->cfg->name);
@@ -196,7 +191,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	}
 	newest = group->sas->add(group->sas, &epoch, now);
 	gv_wipe(&epoch, sizeof(epoch));
-	group->roll = next_roll(group->cfg, now);
+	group->roll = now + roll_interval(group->cfg) * 1000ULL;
 	if (!groupvpn_gcks_save_epochs(group, now))
 	{
 		group->sas->remove(group->sas, newest);
@@ -213,7 +208,6 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	}
 	enumerator->destroy(enumerator);
 	group->loaded = FALSE;
-	group->batch_why = NULL;
 	group->counters[GCKS_EPOCHS]++;
 	return TRUE;
 }
@@ -226,11 +220,12 @@ void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
 {
 	*gsa = (struct gv_gsa){
 		.group_id = group->cfg->id,
-		.sa_mode = GV_SA_DERIVED,
-		.encap = GV_ENCAP_GRE,
+		.sa_mode = group->cfg->sa_mode,
+		.encap = group->cfg->encap,
 		.atd = group->cfg->atd,
 		.dtd = group->cfg->dtd,
-		.replay_window_log2 = __builtin_ctz(group->cfg->replay_window),
+		.replay_window_log2 = group->cfg->replay_window
+							  ? __builtin_ctz(group->cfg->replay_window) : 0,
 		.route_epoch = group->route_epoch,
 	};
 	memcpy(gsa->route_secret, group->route_secret, GV_SECRET_LEN);
@@ -284,21 +279,6 @@ bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
 /*
  * See header
  */
-void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why)
-{
-	groupvpn_timer_t *timer = group->gcks->timer;
-
-	if (!group->batch_why)
-	{
-		group->batch = groupvpn_now() + BATCH_TIME;
-		group->batch_why = why;
-		timer->arm(timer, group->batch);
-	}
-}
-
-/*
- * See header
- */
 void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 {
 	groupvpn_timer_t *timer = group->gcks->timer;
@@ -309,18 +289,9 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		groupvpn_gcks_remove_epoch(group, sa);
 	}
-	if (group->batch_why && group->batch <= now &&
-		!groupvpn_gcks_group_roll(group, group->batch_why))
-	{
-		group->batch = group->roll;
-	}
 	if (group->roll <= now)
 	{
 		groupvpn_gcks_group_roll(group, "lifetime");
-	}
-	if (group->batch_why)
-	{
-		timer->arm(timer, group->batch);
 	}
 	timer->arm(timer, group->roll);
 	enumerator = group->sas->create_enumerator(group->sas);

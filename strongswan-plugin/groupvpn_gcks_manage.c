@@ -277,11 +277,12 @@ CALLBACK(list_group, void,
 	{
 		builder->add_kv(builder, "gateway", "%H", group->address);
 	}
-	groupvpn_vici_add_cipher(builder, &group->cfg->esp);
+	groupvpn_vici_add_policy(builder, group->cfg->encap,
+							 group->cfg->sa_mode == GV_SA_SHARED,
+							 &group->cfg->esp, group->cfg->replay_window);
 	builder->add_kv(builder, "lifetime", "%u", group->cfg->lifetime);
 	builder->add_kv(builder, "atd", "%u", group->cfg->atd);
 	builder->add_kv(builder, "dtd", "%u", group->cfg->dtd);
-	builder->add_kv(builder, "replay-window", "%u", group->cfg->replay_window);
 	if (newest)
 	{
 		builder->add_kv(builder, "epoch", "%u", newest->sa.epoch);

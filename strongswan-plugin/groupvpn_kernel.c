@@ -20,13 +20,14 @@
 #include <collections/hashtable.h>
 #include <threading/mutex.h>
 
-/* Outer IPv4 header, ESP header and IV, ICV: of AES-GCM and of
- * ChaCha20-Poly1305 alike */
-#define ESP_OVERHEAD (20 + 8 + 8 + 16)
-/* ESP trailer without padding, GRE header with key */
-#define GRE_OVERHEAD (2 + 8)
-/* what ESP pads to */
-#define ESP_ALIGN 4
+/* GRE header with key */
+#define GRE_HEADER_LEN 8
+
+/* IPv4 and IPv6 in IPv4 */
+static const uint8_t ipip_protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
+
+/* MTU that an IP in IPv4 device must have, as it carries IPv6 */
+#define IPIP_MIN_MTU 1280
 
 /* before any policy of an IKE connection or a bypass, which might let a packet
  * of ours out in clear */
@@ -76,12 +77,13 @@ METHOD(groupvpn_kernel_t, sweep, void,
 }
 
 /**
- * Add or delete the policy of one direction
+ * Add or delete the policy of one direction for what two selectors describe,
+ * which are destroyed
  */
-static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir, bool add)
+static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir,
+						  traffic_selector_t *src_ts,
+						  traffic_selector_t *dst_ts, bool add)
 {
-	/* a GRE key selects as if its halves were ports */
-	uint16_t high = link->key >> 16, low = link->key & 0xffff;
 	host_t *any = host_create_any(AF_INET);
 	ipsec_sa_cfg_t sa = {
 		.mode = MODE_TRANSPORT,
@@ -90,10 +92,8 @@ static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir, bool add)
 	};
 	kernel_ipsec_policy_id_t id = {
 		.dir = dir,
-		.src_ts = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
-													high, high),
-		.dst_ts = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
-													low, low),
+		.src_ts = src_ts,
+		.dst_ts = dst_ts,
 	};
 	kernel_ipsec_manage_policy_t policy = {
 		.type = POLICY_IPSEC,
@@ -107,20 +107,100 @@ static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir, bool add)
 
 	status = add ? charon->kernel->add_policy(charon->kernel, &id, &policy)
 				 : charon->kernel->del_policy(charon->kernel, &id, &policy);
-	id.src_ts->destroy(id.src_ts);
-	id.dst_ts->destroy(id.dst_ts);
+	src_ts->destroy(src_ts);
+	dst_ts->destroy(dst_ts);
 	any->destroy(any);
 	return status == SUCCESS;
 }
 
 /**
+ * Add or delete the policy of one direction for a group's GRE
+ */
+static bool manage_gre(groupvpn_link_t *link, policy_dir_t dir, bool add)
+{
+	/* a GRE key selects as if its halves were ports */
+	uint16_t high = link->key >> 16, low = link->key & 0xffff;
+
+	return manage_policy(link, dir,
+				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
+												  high, high),
+				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
+												  low, low), add);
+}
+
+/**
+ * Add or delete the policy of one direction for IP in IPv4, from or to our
+ * gateway address: what else there is of it is not the group's
+ */
+static bool manage_ipip(groupvpn_link_t *link, policy_dir_t dir,
+						uint8_t protocol, bool add)
+{
+	chunk_t local = link->local->get_address(link->local);
+	traffic_selector_t *ours, *any;
+
+	ours = traffic_selector_create_from_bytes(protocol, TS_IPV4_ADDR_RANGE,
+											  local, 0, local, 65535);
+	any = traffic_selector_create_from_cidr("0.0.0.0/0", protocol, 0, 65535);
+	return dir == POLICY_OUT ? manage_policy(link, dir, ours, any, add)
+							 : manage_policy(link, dir, any, ours, add);
+}
+
+/**
+ * Delete the policies of a link
+ */
+static void del_policies(groupvpn_link_t *link)
+{
+	u_int i;
+
+	if (link->encap == GV_ENCAP_GRE)
+	{
+		manage_gre(link, POLICY_IN, FALSE);
+		manage_gre(link, POLICY_OUT, FALSE);
+		return;
+	}
+	for (i = 0; i < countof(ipip_protocols); i++)
+	{
+		manage_ipip(link, POLICY_IN, ipip_protocols[i], FALSE);
+		manage_ipip(link, POLICY_OUT, ipip_protocols[i], FALSE);
+	}
+}
+
+/**
+ * Add the policies of a link, or none
+ */
+static bool add_policies(groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
+{
+	bool ok = TRUE;
+	u_int i;
+
+	if (link->encap == GV_ENCAP_GRE)
+	{
+		ok = manage_gre(link, POLICY_OUT, TRUE) &&
+			 manage_gre(link, POLICY_IN, TRUE);
+	}
+	for (i = 0; ok && link->encap == GV_ENCAP_IPIP &&
+		 i < countof(ipip_protocols); i++)
+	{
+		ok = manage_ipip(link, POLICY_OUT, ipip_protocols[i], TRUE) &&
+			 manage_ipip(link, POLICY_IN, ipip_protocols[i], TRUE);
+	}
+	if (!ok)
+	{	/* those that are not there are not missed */
+		del_policies(link);
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused a policy");
+	}
+	return ok;
+}
+
+/**
  * MTU of a group's device: full packets of it fill one of the underlay
  */
-static uint32_t device_mtu(uint32_t underlay)
+static uint32_t device_mtu(groupvpn_link_t *link, uint32_t underlay)
 {
-	uint32_t room = underlay - ESP_OVERHEAD;
+	uint32_t room = gv_esp_room(&link->esp, underlay);
 
-	return room - room % ESP_ALIGN - GRE_OVERHEAD;
+	return link->encap == GV_ENCAP_GRE ? room - GRE_HEADER_LEN
+									   : max(room, IPIP_MIN_MTU);
 }
 
 /**
@@ -241,6 +321,52 @@ static bool find_underlay_mtu(private_groupvpn_kernel_t *this, host_t *gcks,
 }
 
 /**
+ * Create a GRE device
+ */
+static int create_gre(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+					  char why[GV_TEXT_MAX + 1])
+{
+	int res;
+
+	res = this->netlink->add_gre(this->netlink, link->device, link->local,
+								 link->key);
+	if (res == -EEXIST)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "device '%s', or another GRE device "
+				 "with key %u, exists and is not ours: delete it or change "
+				 "'device'", link->device, link->key);
+	}
+	else if (res == -EOPNOTSUPP)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no GRE devices (module "
+				 "ip_gre)");
+	}
+	return res;
+}
+
+/**
+ * Create a device for IP in IPv4
+ */
+static int create_ipip(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+					   char why[GV_TEXT_MAX + 1])
+{
+	int res;
+
+	res = this->netlink->add_ipip(this->netlink, link->device, link->local);
+	if (res == -EEXIST)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "device '%s' exists and is not ours: "
+				 "delete it or change 'device'", link->device);
+	}
+	else if (res == -EOPNOTSUPP)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no devices for IP in "
+				 "IPv4 (module sit)");
+	}
+	return res;
+}
+
+/**
  * Create the device and bring it up in its VRF
  */
 static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
@@ -255,21 +381,9 @@ static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 	{
 		return FALSE;
 	}
-	res = this->netlink->add_gre(this->netlink, link->device, link->local,
-								 link->key);
-	if (res == -EEXIST)
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "device '%s', or another GRE device "
-				 "with key %u, exists and is not ours: delete it or change "
-				 "'device'", link->device, link->key);
-		return FALSE;
-	}
-	if (res == -EOPNOTSUPP)
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no GRE devices (module "
-				 "ip_gre)");
-		return FALSE;
-	}
+	*why = '\0';
+	res = link->encap == GV_ENCAP_GRE ? create_gre(this, link, why)
+									  : create_ipip(this, link, why);
 	if (!res)
 	{
 		res = this->netlink->get_device(this->netlink, link->device, 0,
@@ -279,16 +393,37 @@ static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 	{
 		link->index = device.index;
 		res = this->netlink->set_up(this->netlink, link->index,
-									vrf.index, device_mtu(mtu));
+									vrf.index, device_mtu(link, mtu));
 		if (res)
 		{
 			this->netlink->del_device(this->netlink, link->index);
 		}
 	}
-	if (res)
+	if (res && !*why)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "creating device '%s' failed: %s",
 				 link->device, strerror(-res));
+	}
+	return !res;
+}
+
+/**
+ * Whether no other group, or somebody else, has IP in IPv4 of our gateway
+ * address: nothing in the packets would tell them apart
+ */
+static bool check_address(private_groupvpn_kernel_t *this,
+						  groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
+{
+	char other[GV_IFNAME_MAX + 1];
+
+	if (link->encap == GV_ENCAP_IPIP &&
+		this->netlink->find_ipip(this->netlink, link->local, other) &&
+		!streq(other, link->device))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "device '%s' has gateway address %H "
+				 "already, and encap = ipip has room for one group at each: "
+				 "give this one a gateway address of its own (local_addrs), or "
+				 "encap = gre at its GCKS", other, link->local);
 		return FALSE;
 	}
 	return TRUE;
@@ -298,26 +433,40 @@ METHOD(groupvpn_kernel_t, add_link, bool,
 	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 	char why[GV_TEXT_MAX + 1])
 {
-	if (!manage_policy(link, POLICY_OUT, TRUE))
+	if (!check_address(this, link, why) || !add_policies(link, why))
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the outbound policy "
-				 "of GRE key %u", link->key);
-		return FALSE;
-	}
-	if (!manage_policy(link, POLICY_IN, TRUE))
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the inbound policy "
-				 "of GRE key %u", link->key);
-		manage_policy(link, POLICY_OUT, FALSE);
 		return FALSE;
 	}
 	if (!add_device(this, link, why))
 	{
-		manage_policy(link, POLICY_IN, FALSE);
-		manage_policy(link, POLICY_OUT, FALSE);
+		del_policies(link);
 		return FALSE;
 	}
 	return TRUE;
+}
+
+METHOD(groupvpn_kernel_t, update_mtu, void,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link)
+{
+	char why[GV_TEXT_MAX + 1];
+	uint32_t mtu;
+	int res = 0;
+
+	if (find_underlay_mtu(this, link->gcks, &mtu, why))
+	{
+		res = this->netlink->set_mtu(this->netlink, link->index,
+									 device_mtu(link, mtu));
+	}
+	else
+	{
+		DBG1(DBG_KNL, "groupvpn: device '%s' keeps its MTU: %s", link->device,
+			 why);
+	}
+	if (res)
+	{
+		DBG1(DBG_KNL, "groupvpn: changing the MTU of device '%s' failed: %s",
+			 link->device, strerror(-res));
+	}
 }
 
 METHOD(groupvpn_kernel_t, del_link, void,
@@ -331,8 +480,7 @@ METHOD(groupvpn_kernel_t, del_link, void,
 		DBG1(DBG_KNL, "groupvpn: deleting device '%s' failed: %s", link->device,
 			 strerror(-res));
 	}
-	manage_policy(link, POLICY_IN, FALSE);
-	manage_policy(link, POLICY_OUT, FALSE);
+	del_policies(link);
 }
 
 METHOD(groupvpn_kernel_t, check_link, bool,
@@ -353,6 +501,7 @@ METHOD(groupvpn_kernel_t, add_state, bool,
 	groupvpn_state_t *state)
 {
 	linked_list_t *none = linked_list_create();
+	size_t integ_len = gv_esp_integ_key_len(&state->esp);
 	lifetime_cfg_t lifetime = {
 		.time.life = state->lifetime,
 	};
@@ -369,8 +518,10 @@ METHOD(groupvpn_kernel_t, add_state, bool,
 		.dst_ts = none,
 		.lifetime = &lifetime,
 		.enc_alg = state->esp.encr,
-		.enc_key = state->key,
-		.int_alg = AUTH_UNDEFINED,
+		.enc_key = chunk_create(state->key.ptr, state->key.len - integ_len),
+		.int_alg = state->esp.integ ?: AUTH_UNDEFINED,
+		.int_key = chunk_create(state->key.ptr + state->key.len - integ_len,
+								integ_len),
 		.replay_window = state->replay_window,
 		.esn = state->esp.esn,
 		.copy_df = TRUE,
@@ -406,6 +557,10 @@ METHOD(groupvpn_kernel_t, manage_neighbor, bool,
 {
 	int res;
 
+	if (link->encap == GV_ENCAP_IPIP)
+	{	/* packets go to the next hop of their route */
+		return TRUE;
+	}
 	res = this->netlink->manage_neighbor(this->netlink, link->index, gateway,
 										 add);
 	if (res && add)
@@ -444,6 +599,7 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 			.close_vrf = _close_vrf,
 			.open_vrf = _open_vrf,
 			.add_link = _add_link,
+			.update_mtu = _update_mtu,
 			.del_link = _del_link,
 			.check_link = _check_link,
 			.add_state = _add_state,

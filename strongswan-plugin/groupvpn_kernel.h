@@ -22,7 +22,8 @@ typedef struct groupvpn_kernel_t groupvpn_kernel_t;
 typedef struct groupvpn_link_t groupvpn_link_t;
 
 /**
- * A group's place in the kernel: its device and its pair of policies.
+ * A group's place in the kernel: its device and its policies, a pair with GRE
+ * and two pairs with IP in IPv4.
  */
 struct groupvpn_link_t {
 
@@ -32,8 +33,14 @@ struct groupvpn_link_t {
 	/** VRF the device belongs to, NULL for the default table */
 	char *vrf;
 
+	/** what is inside ESP */
+	enum gv_encap encap;
+
 	/** group-ID, the GRE key */
 	uint32_t key;
+
+	/** cipher that adds most to a packet, which tells the device's MTU */
+	struct gv_esp_proposal esp;
 
 	/** reqid that ties policies and states together */
 	uint32_t reqid;
@@ -52,17 +59,19 @@ struct groupvpn_link_t {
 };
 
 /**
- * The state (kernel's word for SA) of one direction between two members.
+ * A state (kernel's word for SA): of one direction between two members, or
+ * what all members receive with.
  */
 typedef struct {
+	/** %any if it has many senders */
 	host_t *src;
 	host_t *dst;
 	/** host byte order */
 	uint32_t spi;
 	struct gv_esp_proposal esp;
-	/** encryption key and salt */
+	/** encryption key, and salt or integrity key */
 	chunk_t key;
-	/** packets, inbound */
+	/** packets, inbound; 0 for no replay protection */
 	uint32_t replay_window;
 	/** seconds until the kernel drops it, 0 for never */
 	uint32_t lifetime;
@@ -106,6 +115,11 @@ struct groupvpn_kernel_t {
 					 char why[GV_TEXT_MAX + 1]);
 
 	/**
+	 * Have the device's MTU follow the link's cipher.
+	 */
+	void (*update_mtu)(groupvpn_kernel_t *this, groupvpn_link_t *link);
+
+	/**
 	 * Remove the device, then the policies.
 	 */
 	void (*del_link)(groupvpn_kernel_t *this, groupvpn_link_t *link);
@@ -127,7 +141,8 @@ struct groupvpn_kernel_t {
 	void (*del_state)(groupvpn_kernel_t *this, groupvpn_state_t *state);
 
 	/**
-	 * Install or remove the neighbour entries of a gateway.
+	 * Install or remove the neighbour entries of a gateway, if the device has
+	 * neighbours.
 	 */
 	bool (*manage_neighbor)(groupvpn_kernel_t *this, groupvpn_link_t *link,
 							host_t *gateway, bool add);

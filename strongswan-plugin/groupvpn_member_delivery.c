@@ -48,25 +48,6 @@ void groupvpn_member_clear_deliveries(groupvpn_member_group_t *group)
 }
 
 /**
- * Whether a GSA's ciphers are such as we can install
- */
-static bool check_ciphers(const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
-{
-	u_int i;
-
-	for (i = 0; i < gsa->epochs; i++)
-	{
-		if (gsa->epoch[i].esp.integ)
-		{
-			snprintf(why, GV_TEXT_MAX + 1, "its cipher is not an AEAD, only "
-					 "these are supported");
-			return FALSE;
-		}
-	}
-	return TRUE;
-}
-
-/**
  * Whether a GSA's tags leave the SPIs of our other groups alone
  */
 static bool check_tags(groupvpn_member_group_t *group,
@@ -133,7 +114,7 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 				 "mode is supported");
 		return FALSE;
 	}
-	return check_ciphers(gsa, why) && check_tags(group, gsa, why);
+	return check_tags(group, gsa, why);
 }
 
 /**

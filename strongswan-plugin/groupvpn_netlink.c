@@ -310,8 +310,13 @@ METHOD(groupvpn_netlink_t, del_device, int,
  * What a dump of devices looks for, and the indexes of those it found
  */
 typedef struct {
+	/* source of a tunnel */
 	uint32_t local;
+	/* of GRE, network byte order; 0 for IP in IPv4 */
 	uint32_t key;
+	/* name of the device, NULL for any; of the last one found */
+	char *name;
+	char last[GV_IFNAME_MAX + 1];
 	int index[256];
 	u_int count;
 } devices_t;
@@ -340,14 +345,67 @@ static int collect_device(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
- * Collect GRE devices of a key and source that were created, but not yet
- * marked as ours or used
+ * Whether a link is a tunnel with the source, and the key if any, that a dump
+ * looks for, and no remote
+ */
+static bool is_tunnel(const struct nlattr *linkinfo, devices_t *wanted)
+{
+	const struct nlattr *data;
+
+	if (wanted->key)
+	{
+		data = find_data(linkinfo, "gre");
+		return get_u32(data, IFLA_GRE_IKEY) == wanted->key &&
+			   get_u32(data, IFLA_GRE_LOCAL) == wanted->local;
+	}
+	data = find_data(linkinfo, "sit") ?: find_data(linkinfo, "ipip");
+	return get_u32(data, IFLA_IPTUN_LOCAL) == wanted->local &&
+		   !get_u32(data, IFLA_IPTUN_REMOTE);
+}
+
+/**
+ * Collect tunnels
+ */
+static int collect_tunnel(const struct nlmsghdr *nlh, void *data)
+{
+	struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr, *linkinfo = NULL;
+	devices_t *found = data;
+	char *name = "";
+
+	mnl_attr_for_each(attr, nlh, sizeof(*info))
+	{
+		switch (mnl_attr_get_type(attr))
+		{
+			case IFLA_IFNAME:
+				if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+				{
+					name = (char*)mnl_attr_get_str(attr);
+				}
+				break;
+			case IFLA_LINKINFO:
+				linkinfo = attr;
+				break;
+			default:
+				break;
+		}
+	}
+	if (!is_tunnel(linkinfo, found) ||
+		(found->name && !streq(found->name, name)))
+	{
+		return MNL_CB_OK;
+	}
+	snprintf(found->last, sizeof(found->last), "%s", name);
+	return add_found(found, info->ifi_index);
+}
+
+/**
+ * Collect tunnels that were created, but not yet marked as ours or used
  */
 static int collect_unfinished(const struct nlmsghdr *nlh, void *data)
 {
 	struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *attr, *gre = NULL;
-	devices_t *found = data;
+	const struct nlattr *attr;
 
 	if (info->ifi_flags & IFF_UP)
 	{
@@ -355,20 +413,12 @@ static int collect_unfinished(const struct nlmsghdr *nlh, void *data)
 	}
 	mnl_attr_for_each(attr, nlh, sizeof(*info))
 	{
-		switch (mnl_attr_get_type(attr))
+		if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
 		{
-			case IFLA_IFALIAS:
-				return MNL_CB_OK;
-			case IFLA_LINKINFO:
-				gre = find_data(attr, "gre");
-				break;
-			default:
-				break;
+			return MNL_CB_OK;
 		}
 	}
-	return get_u32(gre, IFLA_GRE_IKEY) == found->key &&
-		   get_u32(gre, IFLA_GRE_LOCAL) == found->local
-				? add_found(found, info->ifi_index) : MNL_CB_OK;
+	return collect_tunnel(nlh, data);
 }
 
 /**
@@ -394,18 +444,6 @@ static u_int delete_found(private_groupvpn_netlink_t *this, mnl_cb_t collect,
 	while ((res == -EINTR || found->count == countof(found->index)) &&
 		   ++tries < DUMP_TRIES);
 	return count;
-}
-
-/**
- * Delete what a charon has left that was killed while it created a GRE device
- */
-static bool delete_unfinished(private_groupvpn_netlink_t *this, chunk_t local,
-							  uint32_t key)
-{
-	devices_t found = { .key = htonl(key) };
-
-	memcpy(&found.local, local.ptr, sizeof(found.local));
-	return delete_found(this, collect_unfinished, &found) > 0;
 }
 
 METHOD(groupvpn_netlink_t, sweep_devices, u_int,
@@ -449,44 +487,66 @@ static void set_no_addresses(private_groupvpn_netlink_t *this, int index)
 }
 
 /**
- * Create a GRE device
+ * Create a tunnel
+ *
+ * @param key			key of GRE, network byte order; 0 for IP in IPv4
  */
-static int create_gre(private_groupvpn_netlink_t *this, char *name,
-					  chunk_t local, uint32_t key)
+static int create_tunnel(private_groupvpn_netlink_t *this, char *name,
+						 uint32_t local, uint32_t key)
 {
 	char buf[MNL_NLMSG_HDRLEN + 512] = {};
 	struct nlmsghdr *nlh;
-	struct nlattr *linkinfo, *gre;
+	struct nlattr *linkinfo, *data;
 
 	nlh = begin_link(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
 					 0, FALSE);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	linkinfo = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "gre");
-	gre = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, GRE_FLAG_KEY);
-	mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
-	mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, htonl(key));
-	mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, htonl(key));
-	mnl_attr_put(nlh, IFLA_GRE_LOCAL, local.len, local.ptr);
-	mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
-	mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
-	mnl_attr_nest_end(nlh, gre);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, key ? "gre" : "sit");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	if (key)
+	{
+		mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, GRE_FLAG_KEY);
+		mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
+		mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, key);
+		mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, key);
+		mnl_attr_put_u32(nlh, IFLA_GRE_LOCAL, local);
+		mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
+		mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
+	}
+	else
+	{	/* protocol 0: IPv4 as well as IPv6 */
+		mnl_attr_put_u8(nlh, IFLA_IPTUN_PROTO, 0);
+		mnl_attr_put_u32(nlh, IFLA_IPTUN_LOCAL, local);
+		mnl_attr_put_u8(nlh, IFLA_IPTUN_TTL, 64);
+		mnl_attr_put_u8(nlh, IFLA_IPTUN_PMTUDISC, 1);
+	}
+	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, linkinfo);
 	return query(this, this->route, nlh, NULL, NULL);
 }
 
-METHOD(groupvpn_netlink_t, add_gre, int,
-	private_groupvpn_netlink_t *this, char *name, host_t *local, uint32_t key)
+/**
+ * Create a tunnel, in place of one that charon was killed while making, and
+ * mark it
+ */
+static int add_tunnel(private_groupvpn_netlink_t *this, char *name,
+					  host_t *local, uint32_t key)
 {
 	groupvpn_device_t device;
-	chunk_t addr = local->get_address(local);
+	devices_t unfinished = {
+		.key = key,
+		/* GRE's key tells that it is ours */
+		.name = key ? NULL : name,
+	};
 	int res;
 
-	res = create_gre(this, name, addr, key);
-	if (res == -EEXIST && delete_unfinished(this, addr, key))
+	memcpy(&unfinished.local, local->get_address(local).ptr,
+		   sizeof(unfinished.local));
+	res = create_tunnel(this, name, unfinished.local, key);
+	if (res == -EEXIST && delete_found(this, collect_unfinished, &unfinished))
 	{
-		res = create_gre(this, name, addr, key);
+		res = create_tunnel(this, name, unfinished.local, key);
 	}
 	if (res)
 	{
@@ -505,6 +565,40 @@ METHOD(groupvpn_netlink_t, add_gre, int,
 	return res;
 }
 
+METHOD(groupvpn_netlink_t, add_gre, int,
+	private_groupvpn_netlink_t *this, char *name, host_t *local, uint32_t key)
+{
+	return add_tunnel(this, name, local, htonl(key));
+}
+
+METHOD(groupvpn_netlink_t, add_ipip, int,
+	private_groupvpn_netlink_t *this, char *name, host_t *local)
+{
+	return add_tunnel(this, name, local, 0);
+}
+
+METHOD(groupvpn_netlink_t, find_ipip, bool,
+	private_groupvpn_netlink_t *this, host_t *local,
+	char name[GV_IFNAME_MAX + 1])
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	devices_t found = {};
+	u_int tries = 0;
+	int res;
+
+	memcpy(&found.local, local->get_address(local).ptr, sizeof(found.local));
+	do
+	{
+		found.count = 0;
+		res = query(this, this->route, begin_link(buf, RTM_GETLINK, NLM_F_DUMP,
+												  0, FALSE), collect_tunnel,
+					&found);
+	}
+	while (res == -EINTR && ++tries < DUMP_TRIES);
+	snprintf(name, GV_IFNAME_MAX + 1, "%s", found.last);
+	return found.count > 0;
+}
+
 METHOD(groupvpn_netlink_t, set_up, int,
 	private_groupvpn_netlink_t *this, int index, int master, uint32_t mtu)
 {
@@ -514,6 +608,17 @@ METHOD(groupvpn_netlink_t, set_up, int,
 	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, TRUE);
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
+	return query(this, this->route, nlh, NULL, NULL);
+}
+
+METHOD(groupvpn_netlink_t, set_mtu, int,
+	private_groupvpn_netlink_t *this, int index, uint32_t mtu)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	struct nlmsghdr *nlh;
+
+	nlh = begin_link(buf, RTM_SETLINK, NLM_F_ACK, index, FALSE);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	return query(this, this->route, nlh, NULL, NULL);
 }
 
@@ -542,7 +647,7 @@ METHOD(groupvpn_netlink_t, manage_neighbor, int,
 	private_groupvpn_netlink_t *this, int index, host_t *gateway, bool add)
 {
 	chunk_t v4 = gateway->get_address(gateway);
-	uint8_t v6[16] = { 0xfe, 0x80 };
+	uint8_t v6[16] = {};
 
 	memcpy(v6 + 12, v4.ptr, 4);
 	/* fails if IPv6 is disabled, and then is not needed */
@@ -739,7 +844,10 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.get_device = _get_device,
 			.get_route = _get_route,
 			.add_gre = _add_gre,
+			.add_ipip = _add_ipip,
+			.find_ipip = _find_ipip,
 			.set_up = _set_up,
+			.set_mtu = _set_mtu,
 			.del_device = _del_device,
 			.manage_neighbor = _manage_neighbor,
 			.manage_unreachable = _manage_unreachable,

@@ -14,6 +14,8 @@
 #include <library.h>
 #include <networking/host.h>
 
+#include <gv.h>
+
 typedef struct groupvpn_netlink_t groupvpn_netlink_t;
 typedef struct groupvpn_device_t groupvpn_device_t;
 
@@ -62,7 +64,8 @@ struct groupvpn_netlink_t {
 	int (*get_route)(groupvpn_netlink_t *this, host_t *dst, int *index);
 
 	/**
-	 * Create a keyed GRE device without a remote, and mark it as ours.
+	 * Create a keyed GRE device without a remote, and mark it as ours. Its
+	 * packets go to neighbours.
 	 *
 	 * It is down and has no IPv6 address of its own. One of the same key and
 	 * source that charon was killed while making is replaced.
@@ -75,6 +78,24 @@ struct groupvpn_netlink_t {
 				   uint32_t key);
 
 	/**
+	 * Create a device for IPv4 and IPv6 in IPv4 without a remote, likewise.
+	 *
+	 * Packets go to the next hop of their route: the IPv4 address, or ::/96
+	 * with that in the last 32 bit. Of a source there can be one such device,
+	 * and of the same name.
+	 */
+	int (*add_ipip)(groupvpn_netlink_t *this, char *name, host_t *local);
+
+	/**
+	 * Find a device for IP in IPv4 that has a source and no remote.
+	 *
+	 * @param local		IPv4 source of the packets
+	 * @param name		receives its name
+	 */
+	bool (*find_ipip)(groupvpn_netlink_t *this, host_t *local,
+					  char name[GV_IFNAME_MAX + 1]);
+
+	/**
 	 * Give a device its master and MTU, and bring it up.
 	 *
 	 * @param index		the device
@@ -85,13 +106,19 @@ struct groupvpn_netlink_t {
 				  uint32_t mtu);
 
 	/**
+	 * Give a device another MTU.
+	 */
+	int (*set_mtu)(groupvpn_netlink_t *this, int index, uint32_t mtu);
+
+	/**
 	 * Delete a device.
 	 */
 	int (*del_device)(groupvpn_netlink_t *this, int index);
 
 	/**
 	 * Add (or replace) or delete the permanent neighbours that stand for a
-	 * gateway: its IPv4 address, and fe80:: with that in the last 32 bit.
+	 * gateway: its IPv4 address, and ::/96 with that in the last 32 bit, the
+	 * next hop of IPv6 packets.
 	 *
 	 * @param index		the device
 	 * @param gateway	IPv4 address

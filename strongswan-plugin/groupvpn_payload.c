@@ -245,6 +245,9 @@ bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
 enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
 									  struct gv_gsa *gsa)
 {
+	const struct gv_gsa_receiver receiver = {
+		.can = GV_CAN_SHARED | GV_CAN_IPIP,
+	};
 	uint8_t kwk[GV_KWK_LEN];
 	enum gv_gikev2_error error = GV_GIKEV2_UNWRAP;
 	chunk_t body, keys;
@@ -256,7 +259,8 @@ enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
 	}
 	if (derive_kwk(ike_sa, kwk))
 	{
-		error = gv_gsa_decode(body.ptr, body.len, keys.ptr, keys.len, kwk, gsa);
+		error = gv_gsa_decode_for(&receiver, body.ptr, body.len, keys.ptr,
+								  keys.len, kwk, gsa);
 	}
 	gv_wipe(kwk, sizeof(kwk));
 	return error;

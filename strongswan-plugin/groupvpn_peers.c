@@ -2,7 +2,10 @@
 /*
  * For each peer and each live epoch there is a pair: an inbound and an
  * outbound state, whose keys follow from the epoch's secret and the two
- * Sender-IDs (sa_mode = derived). Nothing is negotiated.
+ * Sender-IDs (sa_mode = derived). Nothing is negotiated. With sa_mode = shared
+ * there is one key and one inbound state for all peers of an epoch, and of a
+ * pair only the outbound state, for the kernel finds that by destination; what
+ * follows is then not needed, and does no harm.
  *
  * A pair's key must never start over with its counters at zero: that would
  * repeat IVs and let old packets be replayed. A peer that comes back with its
@@ -61,7 +64,6 @@ struct private_groupvpn_peers_t {
 	groupvpn_link_t *link;
 	groupvpn_sa_table_t *sas;
 	uint16_t member_id;
-	uint32_t window;
 
 	/**
 	 * Peers, member-ID => peer_t
@@ -87,6 +89,11 @@ struct private_groupvpn_peers_t {
 	 * States in the kernel
 	 */
 	u_int count;
+
+	/**
+	 * Source of a state that receives from all
+	 */
+	host_t *any;
 };
 
 /**
@@ -190,15 +197,15 @@ static void peer_destroy(peer_t *peer)
 }
 
 /**
- * Remove one state of a pair from the kernel
+ * Remove a state from the kernel
  */
-static void remove_state(private_groupvpn_peers_t *this, pair_t *pair,
-						 bool inbound)
+static void remove_state(private_groupvpn_peers_t *this, host_t *gateway,
+						 uint32_t spi, bool inbound)
 {
 	groupvpn_state_t state = {
-		.src = inbound ? pair->gateway : this->link->local,
-		.dst = inbound ? this->link->local : pair->gateway,
-		.spi = inbound ? pair->spi_in : pair->spi_out,
+		.src = inbound ? gateway : this->link->local,
+		.dst = inbound ? this->link->local : gateway,
+		.spi = spi,
 	};
 
 	this->kernel->del_state(this->kernel, &state);
@@ -212,32 +219,53 @@ static void remove_states(private_groupvpn_peers_t *this, pair_t *pair)
 {
 	if (pair->out)
 	{
-		remove_state(this, pair, FALSE);
+		remove_state(this, pair->gateway, pair->spi_out, FALSE);
 	}
 	if (pair->in)
 	{
-		remove_state(this, pair, TRUE);
+		remove_state(this, pair->gateway, pair->spi_in, TRUE);
 	}
 	pair->in = pair->out = FALSE;
 }
 
 /**
- * Install one state of a pair
+ * Get the key of a state
  */
-static bool add_state(private_groupvpn_peers_t *this, pair_t *pair,
-					  groupvpn_sa_t *sa, bool inbound)
+static bool get_key(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
+					uint32_t from, uint32_t to, chunk_t key)
 {
-	uint8_t prk[GV_SECRET_LEN], key[GV_ESP_KEY_MAX];
-	uint32_t from = inbound ? pair->sender_id : sa->sender_id;
-	uint32_t to = inbound ? sa->sender_id : pair->sender_id;
+	uint8_t prk[GV_SECRET_LEN];
+	bool ok;
+
+	if (groupvpn_sa_is_shared(sa))
+	{
+		memcpy(key.ptr, sa->sa.esp_key, key.len);
+		return TRUE;
+	}
+	ok = gv_prk(this->group_id, sa->sa.epoch, sa->sa.gsk, prk) &&
+		 gv_esp_key(prk, sa->sa.tag, from, to, key.ptr, key.len);
+	gv_wipe(prk, sizeof(prk));
+	return ok;
+}
+
+/**
+ * Install a state
+ *
+ * @param peer_id		Sender-ID of the peer
+ */
+static bool add_state(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
+					  host_t *gateway, uint32_t spi, uint32_t peer_id,
+					  bool inbound)
+{
+	uint8_t key[GV_ESP_KEY_MAX];
 	uint64_t now = groupvpn_now();
 	groupvpn_state_t state = {
-		.src = inbound ? pair->gateway : this->link->local,
-		.dst = inbound ? this->link->local : pair->gateway,
-		.spi = inbound ? pair->spi_in : pair->spi_out,
+		.src = inbound ? gateway : this->link->local,
+		.dst = inbound ? this->link->local : gateway,
+		.spi = spi,
 		.esp = sa->sa.esp,
 		.key = chunk_create(key, gv_esp_key_len(&sa->sa.esp)),
-		.replay_window = this->window,
+		.replay_window = sa->replay_window,
 		.inbound = inbound,
 	};
 	bool ok;
@@ -247,16 +275,39 @@ static bool add_state(private_groupvpn_peers_t *this, pair_t *pair,
 		state.lifetime = LIFETIME_MARGIN + (sa->expires > now
 											? (sa->expires - now) / 1000 : 0);
 	}
-	ok = gv_prk(this->group_id, sa->sa.epoch, sa->sa.gsk, prk) &&
-		 gv_esp_key(prk, sa->sa.tag, from, to, key, state.key.len) &&
+	ok = get_key(this, sa, inbound ? peer_id : sa->sender_id,
+				 inbound ? sa->sender_id : peer_id, state.key) &&
 		 this->kernel->add_state(this->kernel, this->link, &state);
-	gv_wipe(prk, sizeof(prk));
 	gv_wipe(key, sizeof(key));
 	if (ok)
 	{
 		this->count++;
 	}
 	return ok;
+}
+
+/**
+ * Install the state that receives from all peers, if an epoch has such
+ */
+static void receive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
+{
+	if (groupvpn_sa_is_shared(sa) && !sa->receiving)
+	{
+		sa->receiving = add_state(this, sa, this->any, gv_spi(sa->sa.tag, 0), 0,
+								  TRUE);
+	}
+}
+
+/**
+ * Remove that state
+ */
+static void unreceive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
+{
+	if (sa->receiving)
+	{
+		remove_state(this, this->any, gv_spi(sa->sa.tag, 0), TRUE);
+		sa->receiving = FALSE;
+	}
 }
 
 /**
@@ -368,7 +419,8 @@ static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 	pair->sender_id = peer->sender_id;
 	pair->gateway = peer->gateway->clone(peer->gateway);
 	pair->spi_in = gv_spi(sa->sa.tag, peer->sender_id);
-	pair->spi_out = gv_spi(sa->sa.tag, sa->sender_id);
+	pair->spi_out = gv_spi(sa->sa.tag,
+						   groupvpn_sa_is_shared(sa) ? 0 : sa->sender_id);
 	pair->spent = FALSE;
 	set_key(this, sa, pair, PAIR_SENDER_ID, peer->sender_id);
 	set_key(this, sa, pair, PAIR_GATEWAY, gateway);
@@ -382,24 +434,29 @@ static bool update_pair(private_groupvpn_peers_t *this, peer_t *peer,
 						groupvpn_sa_t *sa, char why[GV_TEXT_MAX + 1])
 {
 	pair_t *pair;
+	bool receiving;
 
 	pair = get_pair(this, peer, sa, why);
 	if (!pair)
 	{
 		return FALSE;
 	}
-	if (!pair->in)
+	if (!groupvpn_sa_is_shared(sa) && !pair->in)
 	{
-		pair->in = add_state(this, pair, sa, TRUE);
+		pair->in = add_state(this, sa, pair->gateway, pair->spi_in,
+							 pair->sender_id, TRUE);
 	}
-	if (pair->in && !pair->out && sa->sending)
+	receive_shared(this, sa);
+	receiving = pair->in || sa->receiving;
+	if (receiving && !pair->out && sa->sending)
 	{
-		pair->out = add_state(this, pair, sa, FALSE);
+		pair->out = add_state(this, sa, pair->gateway, pair->spi_out,
+							  pair->sender_id, FALSE);
 	}
-	if (!pair->in || pair->out != sa->sending)
+	if (!receiving || pair->out != sa->sending)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the %s SA of epoch "
-				 "%u", pair->in ? "outbound" : "inbound", sa->sa.epoch);
+				 "%u", receiving ? "outbound" : "inbound", sa->sa.epoch);
 		return FALSE;
 	}
 	return TRUE;
@@ -579,9 +636,30 @@ static void update_peers(private_groupvpn_peers_t *this, bool all)
 	enumerator->destroy(enumerator);
 }
 
+/**
+ * Call a function for each epoch
+ */
+static void for_epochs(private_groupvpn_peers_t *this,
+					   void (*cb)(private_groupvpn_peers_t*, groupvpn_sa_t*))
+{
+	enumerator_t *enumerator;
+	groupvpn_sa_t *sa;
+
+	enumerator = this->sas->create_enumerator(this->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		cb(this, sa);
+	}
+	enumerator->destroy(enumerator);
+}
+
 METHOD(groupvpn_peers_t, update, void,
 	private_groupvpn_peers_t *this)
 {
+	if (this->link)
+	{	/* from those who know us before we know them, too */
+		for_epochs(this, receive_shared);
+	}
 	update_peers(this, TRUE);
 }
 
@@ -714,12 +792,11 @@ METHOD(groupvpn_peers_t, orphan, void,
 
 METHOD(groupvpn_peers_t, attach, void,
 	private_groupvpn_peers_t *this, groupvpn_link_t *link,
-	groupvpn_sa_table_t *sas, uint16_t member_id, uint32_t window)
+	groupvpn_sa_table_t *sas, uint16_t member_id)
 {
 	this->link = link;
 	this->sas = sas;
 	this->member_id = member_id;
-	this->window = window;
 }
 
 /**
@@ -757,6 +834,7 @@ METHOD(groupvpn_peers_t, forget, void,
 	private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
 	remove_pairs(this, sa);
+	unreceive_shared(this, sa);
 }
 
 METHOD(groupvpn_peers_t, detach, void,
@@ -777,6 +855,7 @@ METHOD(groupvpn_peers_t, detach, void,
 	}
 	enumerator->destroy(enumerator);
 	remove_pairs(this, NULL);
+	for_epochs(this, unreceive_shared);
 	this->link = NULL;
 	this->sas = NULL;
 }
@@ -831,6 +910,7 @@ METHOD(groupvpn_peers_t, destroy, void,
 	this->peers->destroy(this->peers);
 	this->neighbors->destroy(this->neighbors);
 	this->pairs->destroy(this->pairs);
+	this->any->destroy(this->any);
 	free(this);
 }
 
@@ -868,6 +948,7 @@ groupvpn_peers_t *groupvpn_peers_create(uint32_t group_id,
 									  32),
 		.pairs = hashtable_create((hashtable_hash_t)pair_hash,
 								  (hashtable_equals_t)pair_equals, 32),
+		.any = host_create_any(AF_INET),
 	);
 	return &this->public;
 }

@@ -72,11 +72,9 @@ struct groupvpn_peers_t {
 	 * @param link		must live until detach()
 	 * @param sas		SA table of the group, the same
 	 * @param member_id	our own member-ID
-	 * @param window	replay window
 	 */
 	void (*attach)(groupvpn_peers_t *this, groupvpn_link_t *link,
-				   groupvpn_sa_table_t *sas, uint16_t member_id,
-				   uint32_t window);
+				   groupvpn_sa_table_t *sas, uint16_t member_id);
 
 	/**
 	 * Remove all states and neighbours from the kernel.
@@ -96,7 +94,7 @@ struct groupvpn_peers_t {
 
 	/**
 	 * Remove the states of an epoch and forget their keys were used: the
-	 * epoch ends, or our Sender-ID in it changes.
+	 * epoch ends, or our Sender-ID in it changes and with it all its keys.
 	 */
 	void (*forget)(groupvpn_peers_t *this, groupvpn_sa_t *sa);
 

@@ -37,6 +37,16 @@ static void sa_destroy(groupvpn_sa_t *sa)
 	free(sa);
 }
 
+/*
+ * See header
+ */
+bool groupvpn_sa_is_shared(const groupvpn_sa_t *sa)
+{
+	static const uint8_t none[GV_ESP_KEY_MAX];
+
+	return !gv_equal(sa->sa.esp_key, none, sizeof(none));
+}
+
 METHOD(groupvpn_sa_table_t, newest, groupvpn_sa_t*,
 	private_groupvpn_sa_table_t *this)
 {
@@ -142,6 +152,7 @@ METHOD(groupvpn_sa_table_t, export_, void,
 	groupvpn_sa_t *sa;
 	struct gv_epoch_sa *out;
 	uint64_t ends;
+	bool shared = gsa->sa_mode == GV_SA_SHARED;
 	int skip = this->sas->get_count(this->sas) - GV_EPOCHS_MAX;
 
 	gsa->epochs = 0;
@@ -150,7 +161,8 @@ METHOD(groupvpn_sa_table_t, export_, void,
 	{
 		/* who gets it now must not keep it longer than those who have it */
 		ends = min(sa->expires, sa->retires);
-		if (skip-- > 0 || sa->sa.epoch < first || ends <= now)
+		if (skip-- > 0 || sa->sa.epoch < first || ends <= now ||
+			groupvpn_sa_is_shared(sa) != shared)
 		{
 			continue;
 		}

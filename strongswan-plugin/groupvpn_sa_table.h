@@ -33,6 +33,9 @@ struct groupvpn_sa_t {
 	/** when the SA is removed because a newer one took over */
 	uint64_t retires;
 
+	/** member: packets, 0 for no replay protection */
+	uint32_t replay_window;
+
 	/** member: our Sender-ID in this epoch */
 	uint32_t sender_id;
 
@@ -41,6 +44,10 @@ struct groupvpn_sa_t {
 
 	/** member: we send with it */
 	bool sending;
+
+	/** member: the state of a shared SA that we receive with is in the
+	 * kernel */
+	bool receiving;
 };
 
 /**
@@ -93,10 +100,10 @@ struct groupvpn_sa_table_t {
 
 	/**
 	 * Copy the newest epochs for distribution, lifetimes as they are now: until
-	 * they expire or retire.
+	 * they expire or retire. Those of another mode are left out.
 	 *
 	 * @param first		leave out epochs older than this
-	 * @param gsa		epochs and their number get set
+	 * @param gsa		has sa_mode; epochs and their number get set
 	 * @param now		groupvpn_now()
 	 */
 	void (*export)(groupvpn_sa_table_t *this, uint32_t first,
@@ -107,6 +114,12 @@ struct groupvpn_sa_table_t {
 	 */
 	void (*destroy)(groupvpn_sa_table_t *this);
 };
+
+/**
+ * Whether an epoch is one of a shared SA: then it has an ESP key, the same for
+ * all senders. Members have no group secret with it.
+ */
+bool groupvpn_sa_is_shared(const groupvpn_sa_t *sa);
 
 /**
  * Create an empty table.

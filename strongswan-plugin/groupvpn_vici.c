@@ -117,6 +117,22 @@ void groupvpn_vici_add_cipher(vici_builder_t *builder,
 /*
  * See header
  */
+void groupvpn_vici_add_policy(vici_builder_t *builder, enum gv_encap encap,
+							  bool shared,
+							  const struct gv_esp_proposal *esp,
+							  uint32_t window)
+{
+	builder->add_kv(builder, "encap", "%s",
+					encap == GV_ENCAP_IPIP ? "ipip" : "gre");
+	builder->add_kv(builder, "sa-mode", "%s",
+					shared ? "shared" : "derived");
+	groupvpn_vici_add_cipher(builder, esp);
+	builder->add_kv(builder, "replay-window", "%u", window);
+}
+
+/*
+ * See header
+ */
 void groupvpn_vici_add_sa(vici_builder_t *builder, groupvpn_sa_t *sa)
 {
 	builder->add_kv(builder, "epoch", "%u", sa->sa.epoch);

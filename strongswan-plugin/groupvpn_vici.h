@@ -117,6 +117,20 @@ groupvpn_vici_t *groupvpn_vici_create(char *path);
 void groupvpn_vici_add_sa(vici_builder_t *builder, groupvpn_sa_t *sa);
 
 /**
+ * Add what the data SAs of a group are like.
+ *
+ * @param builder		message being composed
+ * @param encap			what is inside ESP
+ * @param shared		whether senders share an SA
+ * @param esp			cipher
+ * @param window		replay window, 0 for no replay protection
+ */
+void groupvpn_vici_add_policy(vici_builder_t *builder, enum gv_encap encap,
+							  bool shared,
+							  const struct gv_esp_proposal *esp,
+							  uint32_t window);
+
+/**
  * Add a cipher by its name.
  */
 void groupvpn_vici_add_cipher(vici_builder_t *builder,

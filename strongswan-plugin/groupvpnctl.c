@@ -311,16 +311,33 @@ static void print_group(struct json_object *object, const char **last,
 }
 
 /**
+ * What protects a group's packets from being replayed
+ */
+static const char *replay(struct json_object *group)
+{
+	static char window[32];
+
+	if (!number(group, "replay-window"))
+	{
+		return "NO REPLAY PROTECTION";
+	}
+	snprintf(window, sizeof(window), "replay window %llu",
+			 number(group, "replay-window"));
+	return window;
+}
+
+/**
  * Show what a GCKS tells of a group
  */
 static void show_gcks(struct json_object *group)
 {
 	printf("  gateway: %s\n",
 		   has(group, "gateway") ? text(group, "gateway") : "not known yet");
-	printf("  policy:  %s, lifetime %s, ATD %s, DTD %s, replay window %llu\n",
-		   text(group, "cipher"), seconds(group, "lifetime"),
-		   seconds(group, "atd"), seconds(group, "dtd"),
-		   number(group, "replay-window"));
+	printf("  policy:  %s, %s, %s SAs, %s\n", text(group, "encap"),
+		   text(group, "cipher"), text(group, "sa-mode"), replay(group));
+	printf("  rekey:   lifetime %s, ATD %s, DTD %s\n",
+		   seconds(group, "lifetime"), seconds(group, "atd"),
+		   seconds(group, "dtd"));
 	printf("  epoch:   %llu, %s old, next in %s\n", number(group, "epoch"),
 		   seconds(group, "age"), seconds(group, "next-epoch"));
 	printf("  members: %llu registered, %llu evicted\n",
@@ -349,8 +366,9 @@ static void show_member(struct json_object *group)
 	printf("  member:  member-ID %llu, Sender-ID %llu, gateway %s\n",
 		   number(group, "member-id"), number(group, "sender-id"),
 		   text(group, "gateway"));
-	printf("  policy:  %s, replay window %llu\n", text(group, "cipher"),
-		   number(group, "replay-window"));
+	printf("  policy:  %s, %s, %s SAs, %s, fail %s\n", text(group, "encap"),
+		   text(group, "cipher"), text(group, "sa-mode"), replay(group),
+		   text(group, "fail"));
 	printf("  epoch:   %llu, %s old\n", number(group, "epoch"),
 		   seconds(group, "age"));
 	printf("  members: %llu others, %llu ready, %llu states\n",

@@ -22,6 +22,7 @@ import pwd
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -284,6 +285,16 @@ class Capture:
 
     def count(self, expression=""):
         return len(self.lines(expression))
+
+    def frames(self):
+        """The packets, as bytes."""
+        data = self.file.read_bytes()
+        order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
+        at = 24
+        while at + 16 <= len(data):
+            size = struct.unpack(f"{order}I", data[at + 8:at + 12])[0]
+            yield data[at + 16:at + 16 + size]
+            at += 16 + size
 
 
 class Daemon:

@@ -11,7 +11,9 @@ with one end host, named SITE.GROUP, that answers with that name.
 """
 
 import dataclasses
+import socket
 import subprocess
+import threading
 
 from lab import Lab, LabError, wait_for
 
@@ -36,6 +38,8 @@ class Site:
     vrfs: bool = True  # one for each group, else the default table
     credential: str = "psk"  # or "pubkey"
     authorised: bool = True
+    # Lines for a group's section, by group.
+    options: dict = dataclasses.field(default_factory=dict)
     number: int = 0
     flavour: str = "normal"
 
@@ -156,7 +160,8 @@ def member_swanctl(site, network, groups=None):
     return text + section("groups", *(
         section(group, f"id = {network.groups[group]}", "role = member",
                 "gcks = sr",
-                *([f"vrf = {site.vrf(group)}"] if site.vrf(group) else []))
+                *([f"vrf = {site.vrf(group)}"] if site.vrf(group) else []),
+                *site.options.get(group, ()))
         for group in groups))
 
 
@@ -379,6 +384,33 @@ class SiteLab(Lab):
     def register_again(self, name):
         """The operator's way to make a member ask again before it has to."""
         self[name].swanctl("--terminate", "--ike", "sr")
+
+    def transfer(self, group, source, target, size):
+        """TCP from one site's LAN to another's; returns how much arrived."""
+        address = target.end_host_address(group)
+        server = self.far(target, group).socket(kind=socket.SOCK_STREAM)
+        client = self.far(source, group).socket(kind=socket.SOCK_STREAM)
+        received = []
+        with server, client:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(("", 8000))
+            server.listen()
+            server.settimeout(30)
+            client.settimeout(30)
+
+            def sink():
+                connection, _ = server.accept()
+                with connection:
+                    connection.settimeout(30)
+                    while part := connection.recv(65536):
+                        received.append(len(part))
+            thread = threading.Thread(target=sink, daemon=True)
+            thread.start()
+            client.connect((address, 8000))
+            client.sendall(bytes(size))
+            client.shutdown(socket.SHUT_WR)
+            thread.join(30)
+        return sum(received)
 
     def asked(self, site, group, address):
         """Who answers at address when asked from a site's LAN."""

@@ -42,9 +42,26 @@ WRONG = {
         member_group("a-long-group-name"), "set 'device'"),
     "device name with a slash": (
         member_group("bad", device="gv/x"), "must be the name of an interface"),
-    "sa_mode not available": (
+    "shared SAs with an AEAD": (
         section("bad", "id = 500", "role = gcks", "sa_mode = shared"),
-        "is not available"),
+        'sa_mode = "shared": not with an AEAD cipher'),
+    "shared SAs with a replay window": (
+        section("bad", "id = 500", "role = gcks", "sa_mode = shared",
+                "esp_proposal = aes128-sha256", "replay_window = 64"),
+        'replay_window = "64": not with sa_mode = "shared"'),
+    "shared SAs with extended sequence numbers": (
+        section("bad", "id = 500", "role = gcks", "sa_mode = shared",
+                "esp_proposal = aes128-sha256", "esn = yes"),
+        'esn = "yes": not with sa_mode = "shared"'),
+    "sa_mode unknown": (
+        section("bad", "id = 500", "role = gcks", "sa_mode = both"),
+        'sa_mode = "both": must be "derived" or "shared"'),
+    "encap unknown": (
+        section("bad", "id = 500", "role = gcks", "encap = vxlan"),
+        'encap = "vxlan": must be "gre" or "ipip"'),
+    "fail unknown": (
+        member_group("bad", fail="safe"),
+        'fail = "safe": must be "close" or "open"'),
     "distinguished name with commas": (
         section("bad", "id = 500", "role = gcks",
                 'members = "C=CH, O=Acme, CN=*"'),
@@ -54,7 +71,22 @@ WRONG = {
         "write a distinguished name with slashes"),
     "proposal unknown": (
         section("bad", "id = 500", "role = gcks", "esp_proposal = des"),
-        'esp_proposal = "des": must be'),
+        'esp_proposal = "des": must be one of "aes128gcm16"'),
+    "proposal without integrity": (
+        section("bad", "id = 500", "role = gcks", "esp_proposal = aes256"),
+        'esp_proposal = "aes256": must be'),
+    "proposal of an AEAD with integrity": (
+        section("bad", "id = 500", "role = gcks",
+                "esp_proposal = aes256gcm16-sha256"),
+        'esp_proposal = "aes256gcm16-sha256": must be'),
+    "proposal with a key exchange": (
+        section("bad", "id = 500", "role = gcks",
+                "esp_proposal = aes256-sha256-modp2048"),
+        'esp_proposal = "aes256-sha256-modp2048": must be'),
+    "two ciphers": (
+        section("bad", "id = 500", "role = gcks",
+                "esp_proposal = aes256-aes128-sha256"),
+        'esp_proposal = "aes256-aes128-sha256": must be'),
     "dtd not longer than atd": (
         section("bad", "id = 500", "role = gcks", "atd = 10s", "dtd = 5s"),
         "must be longer than atd"),

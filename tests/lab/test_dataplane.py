@@ -3,25 +3,12 @@
 
 import re
 import socket
-import struct
 import subprocess
-import threading
 
 from lab import wait_for
 from sites import Network, Site
 
 ETH_P_ALL = 3
-
-
-def frames(file):
-    """The packets of a pcap file, as bytes."""
-    data = file.read_bytes()
-    order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
-    at = 24
-    while at + 16 <= len(data):
-        size = struct.unpack(f"{order}I", data[at + 8:at + 12])[0]
-        yield data[at + 16:at + 16 + size]
-        at += 16 + size
 
 
 def test_states_have_a_replay_window_and_one_sender(lab):
@@ -43,7 +30,7 @@ def test_replayed_packets_are_dropped(lab):
     wait_for(lambda: capture.count() >= 5, "five captured ESP packets")
     capture.stop()
     before = victim.xfrm_counters()["XfrmInStateSeqError"]
-    replayed = list(frames(capture.file))
+    replayed = list(capture.frames())
     with router.socket(socket.AF_PACKET, socket.SOCK_RAW,
                        socket.htons(ETH_P_ALL)) as raw:
         raw.bind(("to-blue1", 0))
@@ -59,37 +46,12 @@ def test_policies_grow_with_groups_only(lab):
             assert len(lab[site.name].policies()) == 2 * len(site.groups)
 
 
-def transfer(lab, size=1 << 20):
-    """TCP from blue2's LAN to blue1's; returns how much arrived."""
-    server = lab.far(lab.site("blue1"), "blue").socket(kind=socket.SOCK_STREAM)
-    client = lab.far(lab.site("blue2"), "blue").socket(kind=socket.SOCK_STREAM)
-    received = []
-    with server, client:
-        server.bind(("", 8000))
-        server.listen()
-        server.settimeout(30)
-        client.settimeout(30)
-
-        def sink():
-            connection, _ = server.accept()
-            with connection:
-                connection.settimeout(30)
-                while part := connection.recv(65536):
-                    received.append(len(part))
-        thread = threading.Thread(target=sink, daemon=True)
-        thread.start()
-        client.connect(("10.1.0.10", 8000))
-        client.sendall(bytes(size))
-        client.shutdown(socket.SHUT_WR)
-        thread.join(30)
-    return sum(received)
-
-
 def test_full_size_tcp_crosses_unfragmented(lab):
     capture = lab.capture(lab["b1"], "to-blue1")
-    assert transfer(lab) == 1 << 20
+    assert lab.transfer("blue", lab.site("blue2"), lab.site("blue1"),
+                        1 << 20) == 1 << 20
     capture.stop()
-    largest = max(len(frame) - 14 for frame in frames(capture.file))
+    largest = max(len(frame) - 14 for frame in capture.frames())
     # Full packets use the path: within ESP's padding of 1500 octets.
     assert 1500 - 16 <= largest <= 1500
     assert capture.count("ip[6:2] & 0x3fff != 0") == 0, "fragments"

@@ -97,15 +97,22 @@ def test_a_vrf_fails_closed(lab):
 
 
 def test_expired_keys_leave_the_device(own_lab):
-    """Whatever still has a route to it does not leave in clear."""
+    """Whatever still has a route to it does not leave in clear, except where
+    the operator wanted that."""
     lab = own_lab(Network(
         groups={"blue": 100},
         policy={"blue": ("lifetime = 10s", "atd = 1s", "dtd = 2s")},
         sites=[Site("blue1", {"blue": "10.1.0"}, vrfs=False),
-               Site("blue2", {"blue": "10.2.0"}, vrfs=False)]))
+               Site("blue2", {"blue": "10.2.0"}, vrfs=False),
+               Site("open", {"blue": "10.3.0"},
+                    options={"blue": ("fail = open",)})]))
     lab.start()
     lab.wait_until_up()
     host = lab["blue1"]
+    assert ends(lab["open"], "blue") == [[], []]
+    with default_route(lab, "open"):
+        # As long as there are keys nothing is different.
+        everybody_reaches(lab, "open", "blue")
     host.ip("route add 10.2.0.0/24 via 203.0.113.10 dev gv-blue onlink metric 9")
     lab["sr"].charon.kill()
     host.wait_for_log("charon", "its keys have expired")
@@ -114,6 +121,10 @@ def test_expired_keys_leave_the_device(own_lab):
     assert not neighbours(host)
     with default_route(lab, "blue1"):
         assert leaks(lab, "blue1", "10.2.0.10") == 0
+    wait_for(lambda: not devices(lab["open"]) and not lab["open"].policies(),
+             "nothing to be left of a group that fails open")
+    with default_route(lab, "open"):
+        assert leaks(lab, "open", "10.2.0.10") == 3
     start_charon(lab["sr"])
     lab.wait_until_up()
     everybody_reaches(lab, "blue1", "blue")
