@@ -150,6 +150,8 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->lifetime == other->lifetime &&
 		   this->atd == other->atd &&
 		   this->dtd == other->dtd &&
+		   this->rekey_on_add == other->rekey_on_add &&
+		   this->rekey_on_remove == other->rekey_on_remove &&
 		   this->replay_window == other->replay_window &&
 		   (this->address == other->address ||
 			(this->address && other->address &&
@@ -485,6 +487,16 @@ static bool parse_dtd(groupvpn_group_t *group, char *value)
 	return parse_time(value, 1, 1200, &group->dtd);
 }
 
+static bool parse_rekey_on_add(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "no", "yes", &group->rekey_on_add);
+}
+
+static bool parse_rekey_on_remove(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "no", "yes", &group->rekey_on_remove);
+}
+
 static bool parse_replay_window(groupvpn_group_t *group, char *value)
 {
 	uint64_t window;
@@ -599,6 +611,10 @@ static const struct {
 		"a time from 1s to 10m" },
 	{ "dtd", GV_ROLE_GCKS, FALSE, parse_dtd,
 		"a time from 1s to 20m" },
+	{ "rekey_on_add", GV_ROLE_GCKS, FALSE, parse_rekey_on_add,
+		"\"yes\" or \"no\"" },
+	{ "rekey_on_remove", GV_ROLE_GCKS, FALSE, parse_rekey_on_remove,
+		"\"yes\" or \"no\"" },
 	{ "replay_window", GV_ROLE_GCKS, FALSE, parse_replay_window,
 		"a power of two from 32 to 4096" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
@@ -801,6 +817,7 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 		.lifetime = DEFAULT_LIFETIME,
 		.atd = DEFAULT_ATD,
 		.dtd = DEFAULT_DTD,
+		.rekey_on_remove = TRUE,
 		.sa_mode = GV_SA_DERIVED,
 		.encap = GV_ENCAP_GRE,
 		.replay_window = DEFAULT_REPLAY_WINDOW,

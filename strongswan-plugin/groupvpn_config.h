@@ -85,6 +85,11 @@ struct groupvpn_group_t {
 	uint32_t atd;
 	uint32_t dtd;
 
+	/** whether a member that is added, and one that leaves, makes for a new
+	 * epoch */
+	bool rekey_on_add;
+	bool rekey_on_remove;
+
 	/** packets, a power of two; 0 with shared SAs */
 	uint32_t replay_window;
 

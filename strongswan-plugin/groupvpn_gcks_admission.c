@@ -210,6 +210,17 @@ static bool check_gateway(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 }
 
 /**
+ * Whether one who registers is a new member to the group's newest epoch: it was
+ * not there when that began
+ */
+static bool is_added(groupvpn_gcks_group_t *group,
+					 groupvpn_registration_t *registration)
+{
+	return !registration->ike_sa &&
+		   registration->until < group->sas->newest(group->sas)->since;
+}
+
+/**
  * Note that a member is registered, and tell
  */
 static void enter(groupvpn_gcks_group_t *group,
@@ -218,6 +229,7 @@ static void enter(groupvpn_gcks_group_t *group,
 	groupvpn_registrations_t *registrations = group->registrations;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
 	host_t *me = ike_sa->get_my_host(ike_sa);
+	bool added = is_added(group, registration);
 
 	if (registration->gateway &&
 		!gateway->ip_equals(gateway, registration->gateway))
@@ -248,6 +260,10 @@ static void enter(groupvpn_gcks_group_t *group,
 		groupvpn_gcks_tell_group(group);
 	}
 	groupvpn_gcks_tell_member(group, registration);
+	if (added && group->cfg->rekey_on_add)
+	{
+		groupvpn_gcks_group_batch(group, "member added");
+	}
 }
 
 /**
@@ -426,8 +442,8 @@ static void leave(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 							   request->group_id);
 	if (registration)
 	{
-		groupvpn_gcks_group_unregister(groups->find(groups, request->group_id),
-									   registration, "it left the group");
+		groupvpn_gcks_group_leave(groups->find(groups, request->group_id),
+								  registration);
 	}
 	groups->unlock(groups);
 }

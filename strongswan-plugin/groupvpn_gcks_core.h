@@ -129,6 +129,11 @@ struct groupvpn_gcks_group_t {
 	/** when to begin the next epoch */
 	uint64_t roll;
 
+	/** when to begin it because of members that came or left, and why; NULL if
+	 * there are none */
+	uint64_t batch;
+	char *batch_why;
+
 	/** first epoch whose Sender-IDs are counted as now */
 	uint32_t first_epoch;
 

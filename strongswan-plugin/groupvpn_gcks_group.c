@@ -21,6 +21,10 @@
  * epoch, in seconds */
 #define RETURN_TIME 300
 
+/* time in which members that come or leave share one new epoch, in
+ * milliseconds */
+#define BATCH_TIME 2000
+
 /*
  * See header
  */
@@ -34,6 +38,19 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 	group->counters[GCKS_REMOVED]++;
 	groupvpn_gcks_tell_removal(group, registration, why);
 	group->registrations->clear(group->registrations, registration);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration)
+{
+	groupvpn_gcks_group_unregister(group, registration, "it left the group");
+	if (group->cfg->rekey_on_remove)
+	{
+		groupvpn_gcks_group_batch(group, "member left");
+	}
 }
 
 /*
@@ -161,6 +178,17 @@ static bool draw_keys(groupvpn_group_t *cfg, struct gv_epoch_sa *epoch)
 }
 
 /**
+ * When the next epoch begins if one begins now: up to a tenth earlier, at
+ * random, so that groups that were started together part
+ */
+static uint64_t next_roll(groupvpn_group_t *cfg, uint64_t now)
+{
+	uint64_t interval = roll_interval(cfg) * 1000ULL;
+
+	return now + interval - random() % (interval / 10 + 1);
+}
+
+/**
  * Begin a new epoch
  */
 static bool begin_epoch(groupvpn_gcks_group_t *group)
@@ -191,7 +219,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	}
 	newest = group->sas->add(group->sas, &epoch, now);
 	gv_wipe(&epoch, sizeof(epoch));
-	group->roll = now + roll_interval(group->cfg) * 1000ULL;
+	group->roll = next_roll(group->cfg, now);
 	if (!groupvpn_gcks_save_epochs(group, now))
 	{
 		group->sas->remove(group->sas, newest);
@@ -208,6 +236,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	}
 	enumerator->destroy(enumerator);
 	group->loaded = FALSE;
+	group->batch_why = NULL;
 	group->counters[GCKS_EPOCHS]++;
 	return TRUE;
 }
@@ -279,6 +308,21 @@ bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
 /*
  * See header
  */
+void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why)
+{
+	groupvpn_timer_t *timer = group->gcks->timer;
+
+	if (!group->batch_why)
+	{
+		group->batch = groupvpn_now() + BATCH_TIME;
+		group->batch_why = why;
+		timer->arm(timer, group->batch);
+	}
+}
+
+/*
+ * See header
+ */
 void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 {
 	groupvpn_timer_t *timer = group->gcks->timer;
@@ -289,9 +333,18 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		groupvpn_gcks_remove_epoch(group, sa);
 	}
+	if (group->batch_why && group->batch <= now &&
+		!groupvpn_gcks_group_roll(group, group->batch_why))
+	{
+		group->batch = group->roll;
+	}
 	if (group->roll <= now)
 	{
 		groupvpn_gcks_group_roll(group, "lifetime");
+	}
+	if (group->batch_why)
+	{
+		timer->arm(timer, group->batch);
 	}
 	timer->arm(timer, group->roll);
 	enumerator = group->sas->create_enumerator(group->sas);

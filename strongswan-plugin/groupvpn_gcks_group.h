@@ -53,6 +53,14 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now);
 bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why);
 
 /**
+ * A member was added or has left, for which policy wants a new epoch: begin one
+ * soon, for all who do so in the meantime.
+ *
+ * @param why			reason, for the operator; not copied
+ */
+void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why);
+
+/**
  * When an epoch retires if another one begins.
  *
  * @param now			groupvpn_now()
@@ -76,6 +84,12 @@ void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
 void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 									groupvpn_registration_t *registration,
 									char *why);
+
+/**
+ * A member leaves.
+ */
+void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration);
 
 /**
  * Have a member no longer hold its Sender-ID, because it is none anymore.

@@ -20,6 +20,7 @@
  */
 
 #include "groupvpn_registrations.h"
+#include "groupvpn_util.h"
 
 #include <collections/hashtable.h>
 
@@ -118,6 +119,7 @@ METHOD(groupvpn_registrations_t, clear, void,
 		this->gateways->remove(this->gateways, registration->gateway);
 		registration->gateway->destroy(registration->gateway);
 		registration->ike_sa_id->destroy(registration->ike_sa_id);
+		registration->until = groupvpn_now();
 	}
 	registration->gateway = NULL;
 	registration->ike_sa_id = NULL;
@@ -307,6 +309,7 @@ METHOD(groupvpn_registrations_t, restore, void,
 	registration->last_sender_id = sender_id;
 	registration->stored_sender_id = sender_id;
 	registration->stored = TRUE;
+	registration->until = sender_id ? groupvpn_now() : 0;
 	if (sender_id > this->sender_id)
 	{	/* kept from before the count began again */
 		reserve(this, sender_id);

@@ -58,6 +58,10 @@ struct groupvpn_registration_t {
 	/** since when it is registered, groupvpn_now() based */
 	uint64_t since;
 
+	/** up to when it was registered, groupvpn_now() based; 0 if it never was,
+	 * or if an earlier run of the GCKS removed it */
+	uint64_t until;
+
 	/** IKE_SA it is registered by; unique ID 0 if it is not registered */
 	uint32_t ike_sa;
 	ike_sa_id_t *ike_sa_id;
