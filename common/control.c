@@ -31,8 +31,9 @@ enum tlv {
 	TLV_READY,
 	TLV_TEXT,
 	TLV_REKEY,
-	/* 18, 19: not used yet */
-	TLV_OTHER_ROUTE_EPOCH = 20,
+	TLV_COMMAND,
+	TLV_PART,
+	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
 	TLV_END
 };
@@ -40,7 +41,6 @@ enum tlv {
 #define BIT(t) (1u << TLV_##t)
 #define MEMBER_IDS (BIT(GROUP_ID) | BIT(MEMBER_ID))
 #define OTHER_ROUTE_KEY (BIT(OTHER_ROUTE_EPOCH) | BIT(OTHER_ROUTE_SECRET))
-#define UNKNOWN (1u << 0 | 1u << 18 | 1u << 19)
 #define GROUP_IDS (BIT(GROUP_ID) | BIT(GATEWAY) | BIT(ROLE) | BIT(NAME))
 
 struct layout {
@@ -66,6 +66,10 @@ static const struct layout layouts[] = {
 	[GV_CTL_PEER] = {"peer", MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY), 0},
 	[GV_CTL_PEER_DOWN] = {"peer down", MEMBER_IDS, 0},
 	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY)},
+	[GV_CTL_COMMAND] = {"command", BIT(COMMAND),
+			    BIT(NAME) | BIT(MEMBER_ID) | BIT(IDENTITY) |
+				    BIT(TEXT)},
+	[GV_CTL_ANSWER] = {"answer", 0, BIT(PART)},
 };
 
 static const struct layout member_layout = {
@@ -165,6 +169,10 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(TEXT);
 	if (msg->rekey_len)
 		set |= BIT(REKEY);
+	if (gv_name_valid(msg->command, GV_NAME_MAX))
+		set |= BIT(COMMAND);
+	if (msg->part_len && msg->part_len <= GV_CTL_PART_MAX)
+		set |= BIT(PART);
 	return set;
 }
 
@@ -239,6 +247,12 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_REKEY:
 		gv_put_bytes(w, msg->rekey, msg->rekey_len);
 		break;
+	case TLV_COMMAND:
+		put_text(w, msg->command);
+		break;
+	case TLV_PART:
+		gv_put_bytes(w, (const uint8_t *)msg->part, msg->part_len);
+		break;
 	case TLV_END:
 		break;
 	}
@@ -252,8 +266,9 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 
 	if (!layout || (layout->mandatory & ~set))
 		return 0;
-	/* Left out it would mean the default table. */
-	if (msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX))
+	/* Left out it would mean the default table, or all groups. */
+	if ((msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX)) ||
+	    (msg->name[0] && !(set & BIT(NAME))))
 		return 0;
 	if (msg->rekey_len > GV_REKEY_MAX ||
 	    (msg->has_other_route_secret &&
@@ -329,6 +344,15 @@ static bool get_rekey(struct gv_reader *r, struct gv_ctl_msg *msg)
 	return true;
 }
 
+static bool get_part(struct gv_reader *r, struct gv_ctl_msg *msg)
+{
+	if (!r->left || r->left > GV_CTL_PART_MAX)
+		return false;
+	msg->part_len = r->left;
+	memcpy(msg->part, gv_get_bytes(r, msg->part_len), msg->part_len);
+	return true;
+}
+
 static bool get_secret(struct gv_reader *r, uint8_t to[GV_SECRET_LEN],
 		       bool *has)
 {
@@ -401,6 +425,10 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_text(r, msg->text, GV_TEXT_MAX);
 	case TLV_REKEY:
 		return get_rekey(r, msg);
+	case TLV_COMMAND:
+		return get_name(r, msg->command, GV_NAME_MAX);
+	case TLV_PART:
+		return get_part(r, msg);
 	case TLV_END:
 		break;
 	}
@@ -418,7 +446,7 @@ static enum gv_ctl_error get_tlvs(struct gv_reader *r, struct gv_ctl_msg *msg,
 
 		if (!gv_get_sub(r, len, &value))
 			return GV_CTL_TRUNCATED;
-		if (type >= TLV_END || UNKNOWN & 1u << type)
+		if (!type || type >= TLV_END)
 			continue;
 		if (*seen & 1u << type || !get_value(&value, type, msg) ||
 		    !gv_reader_done(&value))

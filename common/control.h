@@ -7,6 +7,8 @@
  *
  * On connect each side sends HELLO, everything it has, then SYNC.  What the
  * receiver had before and was not repeated between HELLO and SYNC is gone.
+ * A management client says no HELLO: it gets none of that, only the answers to
+ * its COMMANDs.
  * generation: the sender's, drawn anew when the daemon starts, the same in
  * every message of a connection.  Messages after SYNC are changes.
  * Unknown TLVs are skipped, unknown message types ignored and counted, an
@@ -23,6 +25,8 @@
 #define GV_CTL_VERSION 1
 /* Largest message: a descriptor's attribute and its header. */
 #define GV_CTL_MAX 4096
+/* Octets of an answer in one message. */
+#define GV_CTL_PART_MAX 4000
 
 enum gv_ctl_type {
 	GV_CTL_HELLO = 1, /* both ways; text: the sender's version */
@@ -42,6 +46,11 @@ enum gv_ctl_type {
 	 * those of the descriptor that it hears, an S/R's those of the one
 	 * that it announces, none if it announces none. */
 	GV_CTL_REKEY = 22,
+
+	/* management: client -> charon, and back */
+	GV_CTL_COMMAND = 30,
+	GV_CTL_ANSWER = 31, /* any number with a part of the answer, one
+			       without any ends it */
 };
 
 enum gv_role { GV_ROLE_MEMBER = 1, GV_ROLE_GCKS = 2 };
@@ -51,15 +60,15 @@ enum gv_role { GV_ROLE_MEMBER = 1, GV_ROLE_GCKS = 2 };
 struct gv_ctl_msg {
 	uint8_t type; /* enum gv_ctl_type */
 	uint32_t generation;
-	uint32_t group_id;  /* M in all but HELLO and SYNC */
+	uint32_t group_id;  /* M in all but HELLO, SYNC, COMMAND, ANSWER */
 	uint16_t member_id; /* REGISTRATION*, PEER*: M, the member spoken of;
-			       GROUP of a member: M, our own */
+			       GROUP of a member: M, our own; COMMAND */
 	uint32_t sender_id; /* REGISTRATION, PEER, PEER_STATUS: M; GROUP of a
 			       member: M */
 	struct gv_addr gateway; /* REGISTRATION, PEER: M; GROUP: M, our own */
 	/* GROUP */
 	uint8_t role;			/* M, enum gv_role */
-	char name[GV_NAME_MAX + 1];	/* M, as in swanctl.conf */
+	char name[GV_NAME_MAX + 1];	/* M, as in swanctl.conf; COMMAND */
 	char vrf[GV_IFNAME_MAX + 1];	/* member; empty = default table */
 	char device[GV_IFNAME_MAX + 1]; /* member: M, the group device */
 	uint32_t epoch;			/* newest data epoch, for show */
@@ -75,15 +84,20 @@ struct gv_ctl_msg {
 	/* GCKS: M, the descriptor's group attribute value. */
 	uint8_t attr[GV_ATTR_MAX];
 	size_t attr_len;
-	/* REGISTRATION */
-	char identity[GV_TEXT_MAX + 1]; /* M, authenticated IKE identity */
+	/* REGISTRATION: M, authenticated IKE identity; COMMAND */
+	char identity[GV_TEXT_MAX + 1];
 	/* PEER_STATUS */
 	bool ready; /* SAs and neighbour are in the kernel */
 	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */
 	uint8_t rekey[GV_REKEY_MAX];
 	size_t rekey_len;
-	/* HELLO, REGISTRATION_DOWN, PEER_STATUS */
+	/* HELLO, REGISTRATION_DOWN, PEER_STATUS; COMMAND: reason */
 	char text[GV_TEXT_MAX + 1];
+	/* COMMAND: M, one of those in doc/vici.md */
+	char command[GV_NAME_MAX + 1];
+	/* ANSWER: a part of JSON text, not terminated */
+	char part[GV_CTL_PART_MAX];
+	size_t part_len;
 };
 
 enum gv_ctl_error {

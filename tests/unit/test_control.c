@@ -38,6 +38,8 @@
 	"0015 0020 909192939495969798999a9b9c9d9e9f"                           \
 	"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
 #define EMPTY "ffff 0000"
+#define COMMAND_EVICT "0012 0005 6576696374"
+#define PART "0013 0003 5b5d0a"
 
 #define GROUP_MEMBER                                                           \
 	HEAD("0a")                                                             \
@@ -218,6 +220,43 @@ static void example_rekey(void **state)
 	encodes_to(message(GV_CTL_REKEY), HEAD("16") GROUP_ID);
 }
 
+static struct gv_ctl_msg command(void)
+{
+	struct gv_ctl_msg msg = {.type = GV_CTL_COMMAND,
+				 .generation = 0x0a0b0c0d};
+
+	strcpy(msg.command, "evict");
+	strcpy(msg.name, "blue");
+	return msg;
+}
+
+static struct gv_ctl_msg answer(const char *part)
+{
+	struct gv_ctl_msg msg = {.type = GV_CTL_ANSWER,
+				 .generation = 0x0a0b0c0d};
+
+	msg.part_len = strlen(part);
+	memcpy(msg.part, part, msg.part_len);
+	return msg;
+}
+
+static void example_management(void **state)
+{
+	struct gv_ctl_msg msg = command();
+
+	msg.member_id = EX_MEMBER;
+	encodes_to(with_text(msg, "left"),
+		   HEAD("1e") MEMBER_ID NAME TEXT_LEFT COMMAND_EVICT);
+	msg = command();
+	strcpy(msg.identity, "site1@example");
+	encodes_to(msg, HEAD("1e") NAME IDENTITY COMMAND_EVICT);
+	memset(&msg.name, 0, sizeof(msg.name));
+	memset(&msg.identity, 0, sizeof(msg.identity));
+	encodes_to(msg, HEAD("1e") COMMAND_EVICT);
+	encodes_to(answer("[]\n"), HEAD("1f") PART);
+	encodes_to(answer(""), HEAD("1f"));
+}
+
 static void round_trip(const struct gv_ctl_msg *msg)
 {
 	uint8_t buf[GV_CTL_MAX];
@@ -266,6 +305,19 @@ static void range_ends(void **state)
 	msg.rekey_len = GV_REKEY_MAX;
 	random_fill(msg.rekey, sizeof(msg.rekey));
 	round_trip(&msg);
+
+	msg = command();
+	memset(msg.command, 'c', GV_NAME_MAX);
+	memset(msg.name, 'n', GV_NAME_MAX);
+	memset(msg.identity, 'i', GV_TEXT_MAX);
+	memset(msg.text, 't', GV_TEXT_MAX);
+	msg.member_id = UINT16_MAX;
+	round_trip(&msg);
+
+	msg = answer("");
+	msg.part_len = GV_CTL_PART_MAX;
+	random_fill((uint8_t *)msg.part, sizeof(msg.part));
+	round_trip(&msg);
 }
 
 static void refuses_to_encode(void **state)
@@ -304,6 +356,9 @@ static void refuses_to_encode(void **state)
 	bad[n] = group_gcks(), bad[n++].gateway.len = 0;
 	bad[n] = rekey(), bad[n++].rekey_len = GV_REKEY_MAX + 1;
 	bad[n] = rekey(), bad[n++].group_id = 0;
+	bad[n] = command(), bad[n++].command[0] = '\0';
+	bad[n] = command(), bad[n++].command[1] = ' ';
+	bad[n] = command(), bad[n++].name[1] = '/';
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(gv_ctl_encode(&bad[i], buf, sizeof(buf)), 0);
 }
@@ -324,6 +379,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 		peer(),
 		of_member(GV_CTL_PEER_DOWN),
 		rekey(),
+		answer("[]\n"),
 	};
 
 	*msg = all[i];
@@ -331,7 +387,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 	if (msg->role == GV_ROLE_GCKS)
 		msg->sas = 1;
 }
-#define MESSAGES 13
+#define MESSAGES 14
 
 static void fits_or_fails(void **state)
 {
@@ -396,9 +452,11 @@ static void truncation(void **state)
 				assert_int_equal(cut, len - 44);
 				continue;
 			}
-			assert_true(msg.text[0] || msg.rekey_len);
+			assert_true(msg.text[0] || msg.rekey_len ||
+				    msg.part_len);
 			assert_int_equal(cut, len - 4 - strlen(msg.text) -
-						      msg.rekey_len);
+						      msg.rekey_len -
+						      msg.part_len);
 		}
 	}
 }
@@ -464,6 +522,7 @@ static void malformed(void **state)
 		 GV_CTL_MISSING_TLV},
 		{HEAD("0d") GROUP_ID, GV_CTL_MISSING_TLV},
 		{HEAD("16") REKEY, GV_CTL_MISSING_TLV},
+		{HEAD("1e") NAME, GV_CTL_MISSING_TLV},
 		{HEAD("0e") GROUP_ID MEMBER_ID SENDER_ID, GV_CTL_MISSING_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY NAME, GV_CTL_MISSING_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME,
@@ -516,6 +575,10 @@ static void malformed(void **state)
 		{HEAD("02") GROUP_ID, GV_CTL_BAD_TLV},
 		{PEER REKEY, GV_CTL_BAD_TLV},
 		{HEAD("16") GROUP_ID REKEY ATTR, GV_CTL_BAD_TLV},
+		{PEER COMMAND_EVICT, GV_CTL_BAD_TLV},
+		{HEAD("1e") COMMAND_EVICT GROUP_ID, GV_CTL_BAD_TLV},
+		{HEAD("1e") COMMAND_EVICT PART, GV_CTL_BAD_TLV},
+		{HEAD("1f") PART TEXT_LEFT, GV_CTL_BAD_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME ATTR ROUTE_SECRET,
 		 GV_CTL_BAD_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY ROLE_GCKS NAME ATTR VRF,
@@ -557,6 +620,8 @@ static void malformed(void **state)
 		{HEAD("0e") "000f 0002 0100", GV_CTL_BAD_TLV},
 		{HEAD("01") "0010 0000", GV_CTL_BAD_TLV},
 		{HEAD("16") GROUP_ID "0011 0000", GV_CTL_BAD_TLV},
+		{HEAD("1e") "0012 0000", GV_CTL_BAD_TLV},
+		{HEAD("1f") "0013 0000", GV_CTL_BAD_TLV},
 		/* values out of range */
 		{HEAD("0b") "0001 0004 00000000", GV_CTL_BAD_TLV},
 		{HEAD("15") GROUP_ID "0002 0002 0000", GV_CTL_BAD_TLV},
@@ -570,6 +635,7 @@ static void malformed(void **state)
 		{HEAD("0a") "0008 0004 6220 7565", GV_CTL_BAD_TLV},
 		{HEAD("0c") "000e 0003 61000a", GV_CTL_BAD_TLV},
 		{HEAD("01") "0010 0003 61620a", GV_CTL_BAD_TLV},
+		{HEAD("1e") "0012 0003 612062", GV_CTL_BAD_TLV},
 		{HEAD("01") "0010 0002 7f61", GV_CTL_BAD_TLV},
 		/* overruns */
 		{PEER "00", GV_CTL_TRUNCATED},
@@ -607,6 +673,8 @@ static void too_long(void **state)
 		{GV_CTL_GROUP, 7, GV_IFNAME_MAX + 1},
 		{GV_CTL_GROUP, 8, GV_IFNAME_MAX + 1},
 		{GV_CTL_REKEY, 17, GV_REKEY_MAX + 1},
+		{GV_CTL_COMMAND, 18, GV_NAME_MAX + 1},
+		{GV_CTL_ANSWER, 19, GV_CTL_PART_MAX + 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -673,6 +741,7 @@ int main(void)
 		cmocka_unit_test(example_registration),
 		cmocka_unit_test(example_peer),
 		cmocka_unit_test(example_rekey),
+		cmocka_unit_test(example_management),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(refuses_to_encode),
 		cmocka_unit_test(fits_or_fails),
