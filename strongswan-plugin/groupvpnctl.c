@@ -25,10 +25,10 @@
 #include <json.h>
 #include <libvici.h>
 
-#define DEFAULT_SOCKET "/run/charon.groupvpn.vici"
+#include "groupvpn_json.h"
+#include "groupvpn_tables.h"
 
-/* depth of sections and lists in a message */
-#define DEPTH_MAX 8
+#define DEFAULT_SOCKET "/run/charon.groupvpn.vici"
 
 /* of libstrongswan, which tells of failed connections by itself otherwise */
 extern void dbg_default_set_level(int level);
@@ -58,8 +58,6 @@ struct command_t {
 	/* command of the daemon, and the event that brings what it lists */
 	char *request;
 	char *event;
-	/* shows the answer */
-	void (*show)(struct json_object *answer);
 };
 
 /**
@@ -90,170 +88,43 @@ static int complain(int status, const char *fmt, ...)
 /* --- messages --- */
 
 /**
- * Whether the value of a key is a number
- */
-static bool is_number(const char *key)
-{
-	static const char *keys[] = {
-		"activates", "age", "atd", "dtd", "epoch", "evicted", "expires",
-		"group-id", "ike-sa", "lifetime", "member-id", "members", "next-epoch",
-		"ready", "replay-window", "retires", "route-epoch", "sender-id",
-		"states", "uptime",
-	};
-	size_t i;
-
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-	{
-		if (strcmp(key, keys[i]) == 0)
-		{
-			return true;
-		}
-	}
-	return false;
-}
-
-/**
- * Convert a value: of counters, and of the keys above, it is a number
- */
-static struct json_object *convert_value(const char *key, bool number,
-										 const char *value, int len)
-{
-	char text[32], *end;
-	unsigned long long n;
-
-	if ((number || is_number(key)) && len > 0 && len < (int)sizeof(text))
-	{
-		snprintf(text, sizeof(text), "%.*s", len, value);
-		n = strtoull(text, &end, 10);
-		if (!*end)
-		{
-			return json_object_new_uint64(n);
-		}
-	}
-	if (len == 3 && memcmp(value, "yes", 3) == 0)
-	{
-		return json_object_new_boolean(true);
-	}
-	if (len == 2 && memcmp(value, "no", 2) == 0)
-	{
-		return json_object_new_boolean(false);
-	}
-	return json_object_new_string_len(value, len);
-}
-
-/**
- * Begin an object or array within the one that is being filled; FALSE if they
- * are nested too deeply
- */
-static bool nest(struct json_object *stack[DEPTH_MAX], unsigned int *depth,
-				 const char *name, struct json_object *new)
-{
-	json_object_object_add(stack[*depth], name, new);
-	if (*depth + 1 == DEPTH_MAX)
-	{
-		return false;
-	}
-	stack[++*depth] = new;
-	return true;
-}
-
-/**
  * Convert a message to JSON, NULL if it is not valid
  */
 static struct json_object *convert(vici_res_t *res)
 {
-	struct json_object *stack[DEPTH_MAX] = { json_object_new_object() };
-	struct json_object *new;
-	bool counters = false;
-	unsigned int depth = 0;
-	const char *name;
+	groupvpn_json_t message;
 	void *value;
 	int len;
 
+	groupvpn_json_begin(&message);
 	while (true)
 	{
 		switch (vici_parse(res))
 		{
 			case VICI_PARSE_BEGIN_SECTION:
-				new = json_object_new_object();
-				if (!nest(stack, &depth, vici_parse_name(res), new))
-				{
-					break;
-				}
-				counters |= vici_parse_name_eq(res, "counters");
+				groupvpn_json_open(&message, vici_parse_name(res), false);
 				continue;
 			case VICI_PARSE_BEGIN_LIST:
-				new = json_object_new_array();
-				if (!nest(stack, &depth, vici_parse_name(res), new))
-				{
-					break;
-				}
+				groupvpn_json_open(&message, vici_parse_name(res), true);
 				continue;
 			case VICI_PARSE_END_SECTION:
 			case VICI_PARSE_END_LIST:
-				depth--;
-				counters &= depth > 0;
+				groupvpn_json_close(&message);
 				continue;
 			case VICI_PARSE_KEY_VALUE:
-				name = vici_parse_name(res);
 				value = vici_parse_value(res, &len);
-				json_object_object_add(stack[depth], name,
-									convert_value(name, counters, value, len));
+				groupvpn_json_value(&message, vici_parse_name(res), value, len);
 				continue;
 			case VICI_PARSE_LIST_ITEM:
 				value = vici_parse_value(res, &len);
-				json_object_array_add(stack[depth],
-									  json_object_new_string_len(value, len));
+				groupvpn_json_value(&message, NULL, value, len);
 				continue;
 			case VICI_PARSE_END:
-				return stack[0];
+				return groupvpn_json_end(&message, true);
 			case VICI_PARSE_ERROR:
-				break;
+				return groupvpn_json_end(&message, false);
 		}
-		json_object_put(stack[0]);
-		return NULL;
 	}
-}
-
-/**
- * Get a text of an object, "" if it has none
- */
-static const char *text(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value)
-				? json_object_get_string(value) : "";
-}
-
-/**
- * Get a number of an object, 0 if it has none
- */
-static unsigned long long number(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value)
-				? json_object_get_uint64(value) : 0;
-}
-
-/**
- * Whether an object has something
- */
-static bool has(struct json_object *object, const char *key)
-{
-	return json_object_object_get_ex(object, key, NULL);
-}
-
-/**
- * Whether something is true
- */
-static bool is(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) &&
-		   json_object_get_boolean(value);
 }
 
 /**
@@ -266,236 +137,14 @@ static void print_json(struct json_object *object, int flags)
 	fflush(stdout);
 }
 
-/* --- tables --- */
-
-/**
- * A number of seconds as text, "-" if there is none
- */
-static const char *seconds(struct json_object *object, const char *key)
-{
-	static char bufs[4][24];
-	static unsigned int next;
-	char *buf = bufs[next++ % 4];
-
-	if (!has(object, key))
-	{
-		return "-";
-	}
-	snprintf(buf, sizeof(bufs[0]), "%llus", number(object, key));
-	return buf;
-}
-
-/**
- * Print the line that an object's group begins with, if it is another one than
- * that of the object before
- *
- * @param last			name of that one, changed
- * @param heading		heading of the table below, or NULL
- */
-static void print_group(struct json_object *object, const char **last,
-						const char *heading)
-{
-	const char *group = text(object, "group");
-
-	if (*last && strcmp(*last, group) == 0)
-	{
-		return;
-	}
-	printf("%s: group-ID %llu, %s\n", group, number(object, "group-id"),
-		   strcmp(text(object, "role"), "gcks") == 0 ? "GCKS" : "member");
-	if (heading)
-	{
-		puts(heading);
-	}
-	*last = group;
-}
-
-/**
- * What protects a group's packets from being replayed
- */
-static const char *replay(struct json_object *group)
-{
-	static char window[32];
-
-	if (!number(group, "replay-window"))
-	{
-		return "NO REPLAY PROTECTION";
-	}
-	snprintf(window, sizeof(window), "replay window %llu",
-			 number(group, "replay-window"));
-	return window;
-}
-
-/**
- * Show what a GCKS tells of a group
- */
-static void show_gcks(struct json_object *group)
-{
-	printf("  gateway: %s\n",
-		   has(group, "gateway") ? text(group, "gateway") : "not known yet");
-	printf("  policy:  %s, %s, %s SAs, %s\n", text(group, "encap"),
-		   text(group, "cipher"), text(group, "sa-mode"), replay(group));
-	printf("  rekey:   lifetime %s, ATD %s, DTD %s\n",
-		   seconds(group, "lifetime"), seconds(group, "atd"),
-		   seconds(group, "dtd"));
-	printf("  epoch:   %llu, %s old, next in %s\n", number(group, "epoch"),
-		   seconds(group, "age"), seconds(group, "next-epoch"));
-	printf("  members: %llu registered, %llu evicted\n",
-		   number(group, "members"), number(group, "evicted"));
-}
-
-/**
- * Show what a member tells of a group
- */
-static void show_member(struct json_object *group)
-{
-	printf("  state:   %s with '%s'", text(group, "state"),
-		   text(group, "gcks"));
-	if (has(group, "ike-sa"))
-	{
-		printf(" (IKE_SA #%llu)", number(group, "ike-sa"));
-	}
-	printf(", %s%s%s\n", is(group, "up") ? "up" : "down",
-		   has(group, "problem") ? ": " : "", text(group, "problem"));
-	printf("  device:  %s, %s%s\n", text(group, "device"),
-		   has(group, "vrf") ? "VRF " : "default table", text(group, "vrf"));
-	if (!has(group, "epoch"))
-	{
-		return;
-	}
-	printf("  member:  member-ID %llu, Sender-ID %llu, gateway %s\n",
-		   number(group, "member-id"), number(group, "sender-id"),
-		   text(group, "gateway"));
-	printf("  policy:  %s, %s, %s SAs, %s, fail %s\n", text(group, "encap"),
-		   text(group, "cipher"), text(group, "sa-mode"), replay(group),
-		   text(group, "fail"));
-	printf("  epoch:   %llu, %s old\n", number(group, "epoch"),
-		   seconds(group, "age"));
-	printf("  members: %llu others, %llu ready, %llu states\n",
-		   number(group, "members"), number(group, "ready"),
-		   number(group, "states"));
-}
-
-static void show_groups(struct json_object *list)
-{
-	struct json_object *group;
-	const char *last = NULL;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(list); i++)
-	{
-		group = json_object_array_get_idx(list, i);
-		print_group(group, &last, NULL);
-		if (strcmp(text(group, "role"), "gcks") == 0)
-		{
-			show_gcks(group);
-		}
-		else
-		{
-			show_member(group);
-		}
-	}
-}
-
-static void show_members(struct json_object *list)
-{
-	struct json_object *member;
-	const char *last = NULL;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(list); i++)
-	{
-		member = json_object_array_get_idx(list, i);
-		print_group(member, &last, "  Member Sender-ID Gateway         IKE_SA"
-					"      Since State      Identity");
-		printf("  %6s %9s %-15s %6s %10s %-10s %s%s%s%s\n",
-			   has(member, "member-id") ? text(member, "member-id") : "-",
-			   has(member, "sender-id") ? text(member, "sender-id") : "-",
-			   has(member, "gateway") ? text(member, "gateway") : "-",
-			   has(member, "ike-sa") ? text(member, "ike-sa") : "-",
-			   seconds(member, "age"), text(member, "state"),
-			   has(member, "identity") ? text(member, "identity") : "-",
-			   has(member, "reason") ? " (" : "", text(member, "reason"),
-			   has(member, "reason") ? ")" : "");
-	}
-}
-
-static void show_sas(struct json_object *list)
-{
-	struct json_object *sa;
-	const char *last = NULL;
-	size_t i;
-
-	for (i = 0; i < json_object_array_length(list); i++)
-	{
-		sa = json_object_array_get_idx(list, i);
-		print_group(sa, &last, "       Epoch  Tag        Age    Expires"
-					"  Activates    Retires State     Cipher");
-		printf("  %10llu %4s %10s %10s %10s %10s %-9s %s\n",
-			   number(sa, "epoch"), text(sa, "tag"), seconds(sa, "age"),
-			   seconds(sa, "expires"), seconds(sa, "activates"),
-			   seconds(sa, "retires"), text(sa, "state"), text(sa, "cipher"));
-	}
-}
-
-static void show_counters(struct json_object *answer)
-{
-	struct json_object *groups;
-
-	if (!json_object_object_get_ex(answer, "counters", &groups))
-	{
-		return;
-	}
-	json_object_object_foreach(groups, name, counters)
-	{
-		printf("%s:\n", strcmp(name, "-") == 0 ? "of no group" : name);
-		json_object_object_foreach(counters, key, value)
-		{
-			printf("  %-23s: %s\n", key, json_object_get_string(value));
-		}
-	}
-}
-
-static void show_version(struct json_object *answer)
-{
-	printf("groupvpn %s, strongSwan %s, listening for %s\n",
-		   text(answer, "version"), text(answer, "strongswan"),
-		   seconds(answer, "uptime"));
-}
-
-static void show_rekey(struct json_object *answer)
-{
-	printf("epoch %llu begins, given to %llu members\n",
-		   number(answer, "epoch"), number(answer, "members"));
-}
-
-static void show_evict(struct json_object *answer)
-{
-	printf("'%s' is evicted%s\n", text(answer, "identity"),
-		   is(answer, "registered") ? "" : ", it was not registered");
-	if (has(answer, "epoch"))
-	{
-		show_rekey(answer);
-	}
-}
-
-static void show_readmit(struct json_object *answer)
-{
-	printf("'%s' may register again\n", text(answer, "identity"));
-}
-
-static void show_reload(struct json_object *answer)
-{
-	(void)answer;
-	printf("groups are read again; charon's log tells of any error in them\n");
-}
-
 /**
  * Show an event in one line
  */
 static void show_event(struct json_object *event)
 {
-	printf("%s %s", text(event, "time"), text(event, "event"));
+	printf("%s %s",
+		   json_object_get_string(json_object_object_get(event, "time")),
+		   json_object_get_string(json_object_object_get(event, "event")));
 	json_object_object_foreach(event, key, value)
 	{
 		if (strcmp(key, "time") != 0 && strcmp(key, "event") != 0)
@@ -516,24 +165,24 @@ static void show_event(struct json_object *event)
  */
 static const command_t commands[] = {
 	{ "list-groups", "[GROUP]", "the groups of this host",
-	  "list-groups", "list-group", show_groups },
+	  "list-groups", "list-group" },
 	{ "list-members", "[GROUP]", "who is in a group, and who was evicted",
-	  "list-members", "list-member", show_members },
+	  "list-members", "list-member" },
 	{ "list-sas", "[GROUP]", "the epochs of data keys",
-	  "list-sas", "list-sa", show_sas },
+	  "list-sas", "list-sa" },
 	{ "counters", "[GROUP]", "what has happened how often",
-	  "get-counters", NULL, show_counters },
+	  "get-counters", NULL },
 	{ "rekey", "GROUP", "GCKS: give new keys to all members",
-	  "rekey", NULL, show_rekey },
+	  "rekey", NULL },
 	{ "evict", "GROUP MEMBER [REASON]", "GCKS: remove and ban a member",
-	  "evict", NULL, show_evict },
+	  "evict", NULL },
 	{ "readmit", "GROUP MEMBER", "GCKS: let an evicted member come back",
-	  "readmit", NULL, show_readmit },
+	  "readmit", NULL },
 	{ "reload", "", "read the groups of swanctl.conf again",
-	  "reload", NULL, show_reload },
+	  "reload", NULL },
 	{ "version", "", "versions of what runs",
-	  "version", NULL, show_version },
-	{ "monitor", "", "follow the events", NULL, NULL, NULL },
+	  "version", NULL },
+	{ "monitor", "", "follow the events", NULL, NULL },
 };
 
 /**
@@ -771,9 +420,11 @@ static vici_req_t *compose(const command_t *command, int argc, char *argv[])
 static int show(const command_t *command, struct json_object *list,
 				struct json_object *answer)
 {
-	if (!is(answer, "success"))
+	const char *error = groupvpn_tables_error(answer);
+
+	if (error)
 	{
-		return complain(STATUS_FAILED, "%s", text(answer, "errmsg"));
+		return complain(STATUS_FAILED, "%s", error);
 	}
 	if (json)
 	{
@@ -781,7 +432,7 @@ static int show(const command_t *command, struct json_object *list,
 	}
 	else
 	{
-		command->show(list ? list : answer);
+		groupvpn_tables_show(stdout, command->request, list ? list : answer);
 	}
 	return STATUS_OK;
 }
