@@ -4,8 +4,9 @@
  *
  * Sending never blocks: what a client does not take at once is queued; a
  * client that lets its queue grow too long is disconnected, and hears all of
- * it anew when it comes back. Changes may reach a new client between HELLO and
- * SYNC, which does no harm: messages are statements about the present.
+ * it anew when it comes back. A client hears of everything once it has said
+ * HELLO, which those of management do not. Changes may reach it between HELLO
+ * and SYNC, which does no harm: messages are statements about the present.
  *
  * A client has its socket twice, for charon's watcher can not tell reading
  * from writing of the same descriptor.
@@ -91,11 +92,13 @@ struct private_groupvpn_control_t {
 typedef struct {
 	private_groupvpn_control_t *control;
 	u_int id;
+	/* user that runs it */
+	uid_t uid;
 	/* to receive, and the same socket to send */
 	int in, out;
 	/* out is being watched */
 	bool writing;
-	/* it has said HELLO */
+	/* it has said HELLO, and hears what is said to all */
 	bool greeted;
 	/* messages not sent yet, as chunk_t*, and their total length */
 	linked_list_t *queue;
@@ -227,7 +230,7 @@ static void send_msg(private_groupvpn_control_t *this, u_int id,
 	enumerator = this->clients->create_enumerator(this->clients);
 	while (enumerator->enumerate(enumerator, &client))
 	{
-		if (!id || client->id == id)
+		if (id ? client->id == id : client->greeted)
 		{
 			client_send(client, chunk_create(buf, len));
 		}
@@ -249,6 +252,24 @@ METHOD(groupvpn_control_t, send_, void,
 	send_msg(this, client, msg);
 }
 
+METHOD(groupvpn_control_t, is_root, bool,
+	private_groupvpn_control_t *this, u_int id)
+{
+	enumerator_t *enumerator;
+	client_t *client;
+	bool root = FALSE;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->clients->create_enumerator(this->clients);
+	while (enumerator->enumerate(enumerator, &client))
+	{
+		root |= client->id == id && client->uid == 0;
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return root;
+}
+
 /**
  * Remove a client and tell the roles
  */
@@ -262,7 +283,10 @@ static void client_gone(client_t *client)
 	this->clients->remove(this->clients, client, NULL);
 	this->mutex->unlock(this->mutex);
 
-	DBG1(DBG_NET, "groupvpn: control client %u disconnected", client->id);
+	if (client->greeted)
+	{
+		DBG1(DBG_NET, "groupvpn: control client %u disconnected", client->id);
+	}
 	enumerator = this->handlers->create_enumerator(this->handlers);
 	while (enumerator->enumerate(enumerator, &handler))
 	{
@@ -270,6 +294,39 @@ static void client_gone(client_t *client)
 	}
 	enumerator->destroy(enumerator);
 	client_destroy(client);
+}
+
+/**
+ * Say HELLO to a client, which must be the first that it hears
+ */
+static void greet(private_groupvpn_control_t *this, u_int id)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_HELLO,
+		.text = "charon " VERSION,
+	};
+
+	send_msg(this, id, &msg);
+}
+
+/**
+ * Say all that the roles have to say, and SYNC
+ */
+static void replay(private_groupvpn_control_t *this, u_int id)
+{
+	enumerator_t *enumerator;
+	groupvpn_control_handler_t *handler;
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_SYNC,
+	};
+
+	enumerator = this->handlers->create_enumerator(this->handlers);
+	while (enumerator->enumerate(enumerator, &handler))
+	{
+		handler->replay(handler, id);
+	}
+	enumerator->destroy(enumerator);
+	send_msg(this, id, &msg);
 }
 
 /**
@@ -310,9 +367,12 @@ static bool client_receive(client_t *client, chunk_t packet)
 	{
 		DBG1(DBG_NET, "groupvpn: control client %u is %s", client->id,
 			 *msg.text ? msg.text : "of unknown version");
+		this->mutex->lock(this->mutex);
 		client->greeted = TRUE;
+		this->mutex->unlock(this->mutex);
+		replay(this, client->id);
 	}
-	else if (!client->greeted)
+	else if (!client->greeted && msg.type != GV_CTL_COMMAND)
 	{
 		client_shutdown(client, "its first message is not HELLO");
 		return FALSE;
@@ -357,7 +417,8 @@ CALLBACK(on_readable, bool,
 /**
  * Whether the process at the other end may connect
  */
-static bool check_credentials(private_groupvpn_control_t *this, int fd)
+static bool check_credentials(private_groupvpn_control_t *this, int fd,
+							  uid_t *uid)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -375,40 +436,8 @@ static bool check_credentials(private_groupvpn_control_t *this, int fd)
 			 cred.pid, cred.uid, cred.gid, this->group);
 		return FALSE;
 	}
+	*uid = cred.uid;
 	return TRUE;
-}
-
-/**
- * Say HELLO to a client, which must be the first it hears
- */
-static void greet(private_groupvpn_control_t *this, u_int id)
-{
-	struct gv_ctl_msg msg = {
-		.type = GV_CTL_HELLO,
-		.text = "charon " VERSION,
-	};
-
-	send_msg(this, id, &msg);
-}
-
-/**
- * Say all that the roles have to say, and SYNC
- */
-static void replay(private_groupvpn_control_t *this, u_int id)
-{
-	enumerator_t *enumerator;
-	groupvpn_control_handler_t *handler;
-	struct gv_ctl_msg msg = {
-		.type = GV_CTL_SYNC,
-	};
-
-	enumerator = this->handlers->create_enumerator(this->handlers);
-	while (enumerator->enumerate(enumerator, &handler))
-	{
-		handler->replay(handler, id);
-	}
-	enumerator->destroy(enumerator);
-	send_msg(this, id, &msg);
 }
 
 CALLBACK(on_connect, bool,
@@ -416,6 +445,7 @@ CALLBACK(on_connect, bool,
 {
 	client_t *client;
 	int in, out;
+	uid_t uid;
 	u_int id;
 
 	in = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -424,7 +454,7 @@ CALLBACK(on_connect, bool,
 		return TRUE;
 	}
 	out = fcntl(in, F_DUPFD_CLOEXEC, 0);
-	if (out == -1 || !check_credentials(this, in))
+	if (out == -1 || !check_credentials(this, in, &uid))
 	{
 		close(in);
 		if (out != -1)
@@ -447,6 +477,7 @@ CALLBACK(on_connect, bool,
 	INIT(client,
 		.control = this,
 		.id = id,
+		.uid = uid,
 		.in = in,
 		.out = out,
 		.queue = linked_list_create(),
@@ -455,7 +486,6 @@ CALLBACK(on_connect, bool,
 	greet(this, id);
 	this->mutex->unlock(this->mutex);
 
-	replay(this, id);
 	lib->watcher->add(lib->watcher, in, WATCHER_READ, on_readable, client);
 	return TRUE;
 }
@@ -559,6 +589,7 @@ groupvpn_control_t *groupvpn_control_create(char *path, char *group)
 			.start = _start,
 			.broadcast = _broadcast,
 			.send = _send_,
+			.is_root = _is_root,
 			.destroy = _destroy,
 		},
 		.path = strdup(path),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * The control socket that bgpd connects to.
+ * The control socket that bgpd connects to, and management.
  *
  * @defgroup groupvpn_control groupvpn_control
  * @{ @ingroup groupvpn
@@ -22,7 +22,7 @@ typedef struct groupvpn_control_handler_t groupvpn_control_handler_t;
 struct groupvpn_control_handler_t {
 
 	/**
-	 * Send all there is to say to a client that has just connected.
+	 * Send all there is to say to a client that has just said HELLO.
 	 *
 	 * @param client	to be passed to send()
 	 */
@@ -30,7 +30,7 @@ struct groupvpn_control_handler_t {
 
 	/**
 	 * Take a message, HELLO and SYNC included. Those of one client come one
-	 * after the other.
+	 * after the other. COMMAND may come without HELLO.
 	 */
 	void (*message)(groupvpn_control_handler_t *this, u_int client,
 					const struct gv_ctl_msg *msg);
@@ -61,7 +61,8 @@ struct groupvpn_control_t {
 	bool (*start)(groupvpn_control_t *this);
 
 	/**
-	 * Send a message to all clients; its generation is set here.
+	 * Send a message to all clients that have said HELLO; its generation is
+	 * set here.
 	 */
 	void (*broadcast)(groupvpn_control_t *this, struct gv_ctl_msg *msg);
 
@@ -70,6 +71,11 @@ struct groupvpn_control_t {
 	 */
 	void (*send)(groupvpn_control_t *this, u_int client,
 				 struct gv_ctl_msg *msg);
+
+	/**
+	 * Whether a client runs as root.
+	 */
+	bool (*is_root)(groupvpn_control_t *this, u_int client);
 
 	/**
 	 * Destroy a groupvpn_control_t, and the socket.

@@ -9,6 +9,7 @@
 #include "groupvpn_gcks.h"
 #include "groupvpn_guard.h"
 #include "groupvpn_kernel.h"
+#include "groupvpn_management.h"
 #include "groupvpn_member.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_store.h"
@@ -61,6 +62,11 @@ struct private_groupvpn_plugin_t {
 	 * Management
 	 */
 	groupvpn_vici_t *vici;
+
+	/**
+	 * Management by the control socket
+	 */
+	groupvpn_management_t *management;
 
 	/**
 	 * Store of the GCKS role
@@ -118,6 +124,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	DESTROY_IF(this->store);
 	DESTROY_IF(this->vici);
 	DESTROY_IF(this->control);
+	DESTROY_IF(this->management);
 	DESTROY_IF(this->policy);
 	DESTROY_IF(this->kernel);
 	DESTROY_IF(this->config);
@@ -126,6 +133,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	this->store = NULL;
 	this->vici = NULL;
 	this->control = NULL;
+	this->management = NULL;
 	this->policy = NULL;
 	this->kernel = NULL;
 	this->config = NULL;
@@ -187,6 +195,7 @@ static bool start(private_groupvpn_plugin_t *this)
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));
 	this->vici = groupvpn_vici_create(get_option("vici_socket",
 												 GROUPVPN_VICI_PATH));
+	this->management = groupvpn_management_create(this->control, this->vici);
 	this->store = create_store();
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
 									  this->store);
@@ -199,6 +208,7 @@ static bool start(private_groupvpn_plugin_t *this)
 							this->member->get_handler(this->member));
 	this->control->add_handler(this->control, &this->gcks->handler);
 	this->control->add_handler(this->control, &this->member->handler);
+	this->control->add_handler(this->control, &this->management->handler);
 	return this->control->start(this->control);
 }
 

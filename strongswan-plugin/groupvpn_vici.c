@@ -21,6 +21,7 @@
 #include <daemon.h>
 #include <crypto/crypters/crypter.h>
 #include <plugins/vici/vici_dispatcher.h>
+#include <threading/mutex.h>
 
 typedef struct private_groupvpn_vici_t private_groupvpn_vici_t;
 
@@ -71,7 +72,36 @@ struct private_groupvpn_vici_t {
 	 * Dispatcher, NULL if we do not listen
 	 */
 	vici_dispatcher_t *dispatcher;
+
+	/**
+	 * Commands being executed for somebody else, as execution_t
+	 */
+	linked_list_t *executions;
+
+	/**
+	 * Number of the last of them
+	 */
+	u_int last_execution;
+
+	/**
+	 * Locks executions
+	 */
+	mutex_t *mutex;
 };
+
+/**
+ * A command that has not come by the socket
+ */
+typedef struct {
+	/* number that the roles know its client by */
+	u_int client;
+	/* takes what is listed */
+	groupvpn_vici_listed_t listed;
+	void *data;
+} execution_t;
+
+/* numbers of clients that are of no socket; the dispatcher counts from 1 */
+#define EXECUTION 0x80000000
 
 /*
  * See header
@@ -170,7 +200,12 @@ void groupvpn_vici_add_counters(vici_builder_t *builder, enum_name_t *names,
 METHOD(groupvpn_vici_t, begin, vici_builder_t*,
 	private_groupvpn_vici_t *this, char *event)
 {
-	if (this->dispatcher &&
+	if (!this->dispatcher)
+	{
+		return NULL;
+	}
+	/* what is listed is for somebody who has asked */
+	if (strpfx(event, "list-") ||
 		this->dispatcher->has_event_listeners(this->dispatcher, event))
 	{
 		return this->builder_create();
@@ -178,10 +213,46 @@ METHOD(groupvpn_vici_t, begin, vici_builder_t*,
 	return NULL;
 }
 
+/**
+ * Find a command that is being executed
+ */
+static execution_t *find_execution(private_groupvpn_vici_t *this, u_int client)
+{
+	enumerator_t *enumerator;
+	execution_t *current, *found = NULL;
+
+	this->mutex->lock(this->mutex);
+	enumerator = this->executions->create_enumerator(this->executions);
+	while (!found && enumerator->enumerate(enumerator, &current))
+	{
+		if (current->client == client)
+		{
+			found = current;
+		}
+	}
+	enumerator->destroy(enumerator);
+	this->mutex->unlock(this->mutex);
+	return found;
+}
+
 METHOD(groupvpn_vici_t, raise_, void,
 	private_groupvpn_vici_t *this, char *event, u_int client,
 	vici_builder_t *builder)
 {
+	vici_message_t *message;
+	execution_t *execution;
+
+	if (client & EXECUTION)
+	{
+		message = builder->finalize(builder);
+		execution = find_execution(this, client);
+		if (execution && message)
+		{
+			execution->listed(execution->data, message);
+		}
+		DESTROY_IF(message);
+		return;
+	}
 	this->dispatcher->raise_event(this->dispatcher, event, client,
 								  builder->finalize(builder));
 }
@@ -421,6 +492,98 @@ CALLBACK(reload, vici_message_t*,
 }
 
 /**
+ * Commands
+ */
+static struct {
+	char *name;
+	/* where CALLBACK keeps the function */
+	vici_command_cb_t *cb;
+	/* it changes something */
+	bool changes;
+} commands[] = {
+	{ "version", &version, FALSE },
+	{ "list-groups", &list, FALSE },
+	{ "list-members", &list, FALSE },
+	{ "list-sas", &list, FALSE },
+	{ "get-counters", &get_counters, FALSE },
+	{ "rekey", &rekey, TRUE },
+	{ "evict", &evict, TRUE },
+	{ "readmit", &readmit, TRUE },
+	{ "reload", &reload, TRUE },
+};
+
+METHOD(groupvpn_vici_t, compose, vici_builder_t*,
+	private_groupvpn_vici_t *this)
+{
+	return this->dispatcher ? this->builder_create() : NULL;
+}
+
+/**
+ * Execute a command by its position
+ */
+static vici_message_t *execute_command(private_groupvpn_vici_t *this, u_int i,
+									   execution_t *execution,
+									   vici_message_t *request)
+{
+	vici_message_t *response;
+
+	this->mutex->lock(this->mutex);
+	execution->client = EXECUTION | ++this->last_execution;
+	this->executions->insert_last(this->executions, execution);
+	this->mutex->unlock(this->mutex);
+
+	response = (*commands[i].cb)(this, commands[i].name, execution->client,
+								 request);
+
+	this->mutex->lock(this->mutex);
+	this->executions->remove(this->executions, execution, NULL);
+	this->mutex->unlock(this->mutex);
+	return response;
+}
+
+METHOD(groupvpn_vici_t, execute, vici_message_t*,
+	private_groupvpn_vici_t *this, char *command, vici_builder_t *builder,
+	bool root, groupvpn_vici_listed_t listed, void *data)
+{
+	vici_message_t *request, *response;
+	execution_t execution = {
+		.listed = listed,
+		.data = data,
+	};
+	char why[GV_TEXT_MAX + 1];
+	u_int i;
+
+	request = builder->finalize(builder);
+	if (!request)
+	{
+		return create_reply(this, "the request is not valid");
+	}
+	for (i = 0; i < countof(commands); i++)
+	{
+		if (streq(commands[i].name, command))
+		{
+			break;
+		}
+	}
+	if (i == countof(commands))
+	{
+		snprintf(why, sizeof(why), "there is no command '%s'", command);
+		response = create_reply(this, why);
+	}
+	else if (commands[i].changes && !root)
+	{
+		snprintf(why, sizeof(why), "'%s' is for root only", command);
+		response = create_reply(this, why);
+	}
+	else
+	{
+		response = execute_command(this, i, &execution, request);
+	}
+	request->destroy(request);
+	return response;
+}
+
+/**
  * Events
  */
 static char *events[] = {
@@ -438,16 +601,6 @@ static char *events[] = {
 /* --- socket --- */
 
 /**
- * Register a command, or unregister it
- */
-static void manage_command(private_groupvpn_vici_t *this, char *name,
-						   vici_command_cb_t cb, bool reg)
-{
-	this->dispatcher->manage_command(this->dispatcher, name, reg ? cb : NULL,
-									 this);
-}
-
-/**
  * Register commands and events, or unregister them
  */
 static void manage(private_groupvpn_vici_t *this, bool reg)
@@ -458,15 +611,11 @@ static void manage(private_groupvpn_vici_t *this, bool reg)
 	{
 		this->dispatcher->manage_event(this->dispatcher, events[i], reg);
 	}
-	manage_command(this, "version", version, reg);
-	manage_command(this, "list-groups", list, reg);
-	manage_command(this, "list-members", list, reg);
-	manage_command(this, "list-sas", list, reg);
-	manage_command(this, "get-counters", get_counters, reg);
-	manage_command(this, "rekey", rekey, reg);
-	manage_command(this, "evict", evict, reg);
-	manage_command(this, "readmit", readmit, reg);
-	manage_command(this, "reload", reload, reg);
+	for (i = 0; i < countof(commands); i++)
+	{
+		this->dispatcher->manage_command(this->dispatcher, commands[i].name,
+										 reg ? *commands[i].cb : NULL, this);
+	}
 }
 
 /**
@@ -577,6 +726,8 @@ METHOD(groupvpn_vici_t, destroy, void,
 		dlclose(this->handle);
 	}
 	this->handlers->destroy(this->handlers);
+	this->executions->destroy(this->executions);
+	this->mutex->destroy(this->mutex);
 	free(this->path);
 	free(this);
 }
@@ -592,12 +743,16 @@ groupvpn_vici_t *groupvpn_vici_create(char *path)
 		.public = {
 			.add_handler = _add_handler,
 			.start = _start,
+			.compose = _compose,
+			.execute = _execute,
 			.begin = _begin,
 			.raise = _raise_,
 			.destroy = _destroy,
 		},
 		.path = strdup(path),
 		.handlers = linked_list_create(),
+		.executions = linked_list_create(),
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
 	);
 	return &this->public;
 }

@@ -13,6 +13,7 @@
 #include "groupvpn_sa_table.h"
 
 #include <plugins/vici/vici_builder.h>
+#include <plugins/vici/vici_message.h>
 
 #define GROUPVPN_VICI_PATH "/run/charon.groupvpn.vici"
 
@@ -55,6 +56,14 @@ struct groupvpn_vici_handler_t {
 };
 
 /**
+ * Takes an object that a command lists, perhaps with a role's lock held.
+ *
+ * @param data			passed to execute()
+ * @param object		what the event that lists it tells
+ */
+typedef void (*groupvpn_vici_listed_t)(void *data, vici_message_t *object);
+
+/**
  * The management socket. Functions to raise events are thread-safe, never
  * block, and may be called with a role's lock held.
  */
@@ -79,6 +88,28 @@ struct groupvpn_vici_t {
 				  bool (*reload)(void *data), void *data);
 
 	/**
+	 * Begin to compose the request of a command for execute().
+	 *
+	 * @return			NULL if there is no management, for want of vici
+	 */
+	vici_builder_t *(*compose)(groupvpn_vici_t *this);
+
+	/**
+	 * Execute a command that has not come by this socket. Blocks no longer
+	 * than the command does.
+	 *
+	 * @param command	name of the command
+	 * @param request	from compose(), gone afterwards
+	 * @param root		whether root asks: nobody else may change anything
+	 * @param listed	called for each object that is listed
+	 * @param data		passed to listed
+	 * @return			response
+	 */
+	vici_message_t *(*execute)(groupvpn_vici_t *this, char *command,
+							   vici_builder_t *request, bool root,
+							   groupvpn_vici_listed_t listed, void *data);
+
+	/**
 	 * Begin to compose an event.
 	 *
 	 * @param event		name of the event
@@ -89,7 +120,8 @@ struct groupvpn_vici_t {
 	/**
 	 * Raise an event.
 	 *
-	 * @param client	client that gets it, 0 for all that listen
+	 * @param client	client that gets it, be it of the socket or of execute();
+	 *					0 for all that listen
 	 * @param builder	from begin(), gone afterwards
 	 */
 	void (*raise)(groupvpn_vici_t *this, char *event, u_int client,
