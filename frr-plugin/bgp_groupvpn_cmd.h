@@ -8,6 +8,11 @@
 
 #define GVPN_STR "Self-configuring secure group VPN\n"
 
+/* The variable's name is what completes it. */
+#define GVPN_GROUP_VARNAME "group_vpn"
+#define GVPN_GROUP "WORD$" GVPN_GROUP_VARNAME
+#define GVPN_GROUP_STR "Name of a group\n"
+
 /* In "router bgp". */
 #define GVPN_CMD_ATTRIBUTE_TYPE "group-vpn attribute-type (128-255)"
 #define GVPN_HELP_ATTRIBUTE_TYPE                                               \
@@ -32,20 +37,22 @@
 #define GVPN_CMD_NO_SOCKET "no group-vpn socket [PATH]"
 #define GVPN_HELP_NO_SOCKET NO_STR GVPN_HELP_SOCKET
 
-#define GVPN_CMD_MEMBER "[no] group-vpn member WORD"
+#define GVPN_CMD_MEMBER "[no] group-vpn member " GVPN_GROUP
 #define GVPN_HELP_MEMBER                                                       \
 	NO_STR GVPN_STR "Exchange this instance's IPv4 routes in a group\n"    \
 			"Name of the group in charon's configuration\n"
 
 /* In view and enable mode. */
-#define GVPN_CMD_SHOW "show bgp group-vpn [WORD] [json]"
-#define GVPN_HELP_SHOW SHOW_STR BGP_STR GVPN_STR "Name of a group\n" JSON_STR
+#define GVPN_CMD_SHOW "show bgp group-vpn [" GVPN_GROUP "] [json]"
+#define GVPN_HELP_SHOW SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR JSON_STR
 
-#define GVPN_CMD_SHOW_DETAIL "show bgp group-vpn WORD <members|routes> [json]"
+#define GVPN_CMD_SHOW_DETAIL                                                   \
+	"show bgp group-vpn " GVPN_GROUP " <members|routes> [json]"
 #define GVPN_HELP_SHOW_DETAIL                                                  \
-	SHOW_STR BGP_STR GVPN_STR "Name of a group\n"                          \
-				  "The group's members\n"                      \
-				  "The group's routes\n" JSON_STR
+	SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR "State and numbers\n"         \
+						 "The group's members\n"       \
+						 "The group's routes\n"        \
+						 "All of that\n" JSON_STR
 
 #define GVPN_CMD_CLEAR "clear bgp group-vpn counters"
 #define GVPN_HELP_CLEAR                                                        \
@@ -53,5 +60,54 @@
 
 #define GVPN_CMD_DEBUG "[no] debug bgp group-vpn"
 #define GVPN_HELP_DEBUG NO_STR DEBUG_STR BGP_STR GVPN_STR
+
+/* What charon is asked by vtysh itself. */
+#define GVPN_CHARON_STR "Groups, as charon has them\n"
+
+#define GVPN_CMD_CHARON_SHOW                                                   \
+	"show group-vpn <groups|members|sas|counters> [" GVPN_GROUP "] [json]"
+#define GVPN_HELP_CHARON_SHOW                                                  \
+	SHOW_STR GVPN_CHARON_STR                                               \
+		"Registration, policy and state of each group\n"               \
+		"Members: a key server's with their identities, a member's "   \
+		"the others\n"                                                 \
+		"Epochs of data keys, oldest first\n"                          \
+		"What has happened how often\n" GVPN_GROUP_STR JSON_STR
+
+#define GVPN_CMD_CHARON_VERSION "show group-vpn version [json]"
+#define GVPN_HELP_CHARON_VERSION                                               \
+	SHOW_STR GVPN_CHARON_STR "Versions of what runs\n" JSON_STR
+
+#define GVPN_CMD_CHARON_REKEY "group-vpn rekey " GVPN_GROUP
+#define GVPN_HELP_CHARON_REKEY                                                 \
+	GVPN_CHARON_STR                                                        \
+	"Key server: give new keys to all members\n" GVPN_GROUP_STR
+
+#define GVPN_CMD_CLEAR_REKEY "clear bgp group-vpn " GVPN_GROUP " rekey"
+#define GVPN_HELP_CLEAR_REKEY                                                  \
+	CLEAR_STR BGP_STR GVPN_STR GVPN_GROUP_STR                              \
+		"Key server: give new keys to all members\n"
+
+#define GVPN_CMD_CHARON_EVICT "group-vpn evict " GVPN_GROUP " MEMBER"
+#define GVPN_HELP_CHARON_EVICT                                                 \
+	GVPN_CHARON_STR                                                        \
+	"Key server: remove a member and do not admit it "                     \
+	"again\n" GVPN_GROUP_STR "Member-ID, or IKE identity\n"
+
+#define GVPN_CMD_CHARON_EVICT_REASON GVPN_CMD_CHARON_EVICT " reason LINE..."
+#define GVPN_HELP_CHARON_EVICT_REASON                                          \
+	GVPN_HELP_CHARON_EVICT                                                 \
+	"Reason, which charon logs and shows with the eviction\n"              \
+	"Text\n"
+
+#define GVPN_CMD_CHARON_READMIT "group-vpn readmit " GVPN_GROUP " MEMBER"
+#define GVPN_HELP_CHARON_READMIT                                               \
+	GVPN_CHARON_STR                                                        \
+	"Key server: let an evicted member come back\n" GVPN_GROUP_STR         \
+	"Member-ID, or IKE identity\n"
+
+#define GVPN_CMD_CHARON_RELOAD "group-vpn reload"
+#define GVPN_HELP_CHARON_RELOAD                                                \
+	GVPN_CHARON_STR "Read the groups of swanctl.conf again\n"
 
 #endif /* BGP_GROUPVPN_CMD_H */

@@ -670,8 +670,31 @@ DEFUN(clear_gvpn, clear_gvpn_cmd, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
 	return CMD_SUCCESS;
 }
 
+/* Completion -------------------------------------------------------------- */
+
+/* Those that charon has, and those that only the configuration names. */
+static void complete_group(vector completions, struct cmd_token *token)
+{
+	const struct gvpn_group *group;
+	const struct gvpn_bind *bind;
+
+	frr_each (gvpn_groups_const, gvpn.groups, group)
+		vector_set(completions, XSTRDUP(MTYPE_COMPLETION, group->name));
+	frr_each (gvpn_binds_const, gvpn.binds, bind) {
+		if (!bind->group)
+			vector_set(completions,
+				   XSTRDUP(MTYPE_COMPLETION, bind->name));
+	}
+}
+
+static const struct cmd_variable_handler completions[] = {
+	{.varname = GVPN_GROUP_VARNAME, .completions = complete_group},
+	{.completions = NULL},
+};
+
 void gvpn_show_init(void)
 {
+	cmd_variable_handler_register(completions);
 	install_element(VIEW_NODE, &show_gvpn_cmd);
 	install_element(VIEW_NODE, &show_gvpn_detail_cmd);
 	install_element(ENABLE_NODE, &clear_gvpn_cmd);
