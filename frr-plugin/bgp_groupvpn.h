@@ -14,6 +14,7 @@
  *   bgp_groupvpn_export.c  member: announcing
  *   bgp_groupvpn_zebra.c   member: kernel routes through zebra
  *   bgp_groupvpn_show.c    show and clear commands
+ *   bgp_groupvpn_explain.c show ... explain: where it stops, and why
  *
  * Everything runs on bgpd's main thread.  Two rules keep bgpd responsive:
  * hooks only queue, and an event handles a bounded number of items
@@ -532,5 +533,15 @@ enum gvpn_zebra_state gvpn_zebra_state(const struct bgp *bgp,
 /* bgp_groupvpn_show.c ----------------------------------------------------- */
 
 void gvpn_show_init(void);
+/* Says so; returns what the command is to return. */
+int gvpn_no_such_group(struct vty *vty, const char *name, bool uj);
+/* The path of a member's route in an S/R's table and what its attribute says,
+ * NULL if there is none. */
+struct bgp_path_info *gvpn_reflected_path(struct bgp_dest *dest,
+					  uint32_t group_id, struct gv_attr *a);
+
+/* bgp_groupvpn_explain.c -------------------------------------------------- */
+
+void gvpn_explain_init(void);
 
 #endif /* BGP_GROUPVPN_H */

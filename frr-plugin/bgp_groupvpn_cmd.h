@@ -47,16 +47,35 @@
 #define GVPN_HELP_SHOW SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR JSON_STR
 
 #define GVPN_CMD_SHOW_DETAIL                                                   \
-	"show bgp group-vpn " GVPN_GROUP " <members|routes> [json]"
+	"show bgp group-vpn " GVPN_GROUP                                       \
+	" <summary|members|routes|detail> [json]"
 #define GVPN_HELP_SHOW_DETAIL                                                  \
 	SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR "State and numbers\n"         \
 						 "The group's members\n"       \
 						 "The group's routes\n"        \
 						 "All of that\n" JSON_STR
 
+#define GVPN_CMD_SHOW_EXPLAIN                                                  \
+	"show bgp group-vpn " GVPN_GROUP                                       \
+	" explain <A.B.C.D|A.B.C.D/M|X:X::X:X|X:X::X:X/M> [json]"
+#define GVPN_HELP_SHOW_EXPLAIN                                                 \
+	SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR                               \
+		"Tell what has to be there to reach it, and what is not\n"     \
+		"Address at a site; at the S/R: gateway of a member\n"         \
+		"Prefix at a site\n"                                           \
+		"Address at a site\n"                                          \
+		"Prefix at a site; at the S/R: a sealed one\n" JSON_STR
+
 #define GVPN_CMD_CLEAR "clear bgp group-vpn counters"
 #define GVPN_HELP_CLEAR                                                        \
 	CLEAR_STR BGP_STR GVPN_STR "Counters of dropped routes and messages\n"
+
+#define GVPN_CMD_CLEAR_GROUP                                                   \
+	"clear bgp group-vpn " GVPN_GROUP " <counters|soft>"
+#define GVPN_HELP_CLEAR_GROUP                                                  \
+	CLEAR_STR BGP_STR GVPN_STR GVPN_GROUP_STR                              \
+		"Counters of the group's dropped routes\n"                     \
+		"Ask its neighbors for their routes again, and send ours\n"
 
 #define GVPN_CMD_DEBUG "[no] debug bgp group-vpn"
 #define GVPN_HELP_DEBUG NO_STR DEBUG_STR BGP_STR GVPN_STR

@@ -34,9 +34,8 @@ static bool is_of_group(const struct bgp_dest *dest, uint32_t group_id,
 	return rd && gvpn_rd_read(rd, member_id, &id) && id == group_id;
 }
 
-/* The path of a member's route in an S/R's table, NULL if it has none. */
-static struct bgp_path_info *
-reflected_path(struct bgp_dest *dest, uint32_t group_id, struct gv_attr *a)
+struct bgp_path_info *gvpn_reflected_path(struct bgp_dest *dest,
+					  uint32_t group_id, struct gv_attr *a)
 {
 	struct bgp_path_info *pi;
 	const uint8_t *value;
@@ -77,7 +76,7 @@ static void count_reflected(void)
 		if (!rd || !gvpn_rd_read(rd, &member_id, &group_id))
 			continue;
 		group = gvpn_group_find(group_id);
-		if (group && reflected_path(dest, group_id, &a))
+		if (group && gvpn_reflected_path(dest, group_id, &a))
 			group->reflected++;
 	}
 }
@@ -392,7 +391,7 @@ static unsigned int *count_by_member(const struct gvpn_group *group)
 	struct gv_attr a;
 
 	while (walk.bgp && (dest = gvpn_walk_next(&walk))) {
-		if (reflected_path(dest, group->id, &a))
+		if (gvpn_reflected_path(dest, group->id, &a))
 			routes[a.member_id]++;
 	}
 	return routes;
@@ -485,7 +484,7 @@ static void show_reflected(struct vty *vty, json_object *json,
 	struct gv_attr a;
 
 	while (walk.bgp && (dest = gvpn_walk_next(&walk))) {
-		if (reflected_path(dest, group->id, &a))
+		if (gvpn_reflected_path(dest, group->id, &a))
 			route_line_out(vty, json, "in",
 				       bgp_dest_get_prefix(dest), a.member_id,
 				       &a.gateway, "sealed, reflected");
@@ -595,7 +594,7 @@ static json_object *json_summary(const char *name)
 	return json;
 }
 
-static int no_such_group(struct vty *vty, const char *name, bool uj)
+int gvpn_no_such_group(struct vty *vty, const char *name, bool uj)
 {
 	const struct gvpn_bind *bind = gvpn_bind_find(name);
 	char buf[128];
@@ -610,13 +609,10 @@ static int no_such_group(struct vty *vty, const char *name, bool uj)
 	return CMD_WARNING;
 }
 
-DEFUN(show_gvpn, show_gvpn_cmd, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
+static int show_summary_of(struct vty *vty, const char *name, bool uj)
 {
-	bool uj = use_json(argc, argv);
-	const char *name = argc - uj > 3 ? argv[3]->arg : NULL;
-
 	if (name && !gvpn_group_find_name(name) && !gvpn_bind_find(name))
-		return no_such_group(vty, name, uj);
+		return gvpn_no_such_group(vty, name, uj);
 	if (uj)
 		vty_json(vty, json_summary(name));
 	else
@@ -624,39 +620,89 @@ DEFUN(show_gvpn, show_gvpn_cmd, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
 	return CMD_SUCCESS;
 }
 
+DEFUN(show_gvpn, show_gvpn_cmd, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
+{
+	bool uj = use_json(argc, argv);
+
+	return show_summary_of(vty, argc - uj > 3 ? argv[3]->arg : NULL, uj);
+}
+
+/* The members as an array in json, if that is not NULL, or as a table. */
+static void show_group_members(struct vty *vty, json_object *json,
+			       struct gvpn_group *group)
+{
+	json_object *array = json ? json_object_new_array() : NULL;
+
+	if (group->role == GV_ROLE_GCKS)
+		show_registrations(vty, array, group);
+	else
+		show_members(vty, array, group);
+	if (json)
+		json_object_object_add(json, "members", array);
+}
+
+/* The routes, likewise. */
+static void show_group_routes(struct vty *vty, json_object *json,
+			      const struct gvpn_group *group)
+{
+	json_object *array = json ? json_object_new_array() : NULL;
+
+	if (!json)
+		vty_out(vty, "%-3s %-43s %6s %-15s %s\n", "Dir", "Prefix",
+			"Member", "Gateway", "State");
+	if (group->role == GV_ROLE_GCKS)
+		show_reflected(vty, array, group);
+	else
+		show_heard(vty, array, group);
+	if (json)
+		json_object_object_add(json, "routes", array);
+}
+
+static void show_detail(struct vty *vty, json_object *json,
+			struct gvpn_group *group)
+{
+	count_reflected();
+	if (json) {
+		json_object_object_add(json, "summary", json_group(group));
+		show_group_members(vty, json, group);
+		show_group_routes(vty, json, group);
+		return;
+	}
+	show_group(vty, group);
+	vty_out(vty, "\n");
+	show_group_members(vty, NULL, group);
+	vty_out(vty, "\n");
+	show_group_routes(vty, NULL, group);
+}
+
 DEFUN(show_gvpn_detail, show_gvpn_detail_cmd, GVPN_CMD_SHOW_DETAIL,
       GVPN_HELP_SHOW_DETAIL)
 {
 	bool uj = use_json(argc, argv);
-	bool members = strcmp(argv[4]->text, "members") == 0;
+	const char *what = argv[4]->text;
 	struct gvpn_group *group = gvpn_group_find_name(argv[3]->arg);
-	json_object *json = NULL, *array = NULL;
+	json_object *json = NULL;
 
+	if (strcmp(what, "summary") == 0)
+		return show_summary_of(vty, argv[3]->arg, uj);
 	if (!group)
-		return no_such_group(vty, argv[3]->arg, uj);
+		return gvpn_no_such_group(vty, argv[3]->arg, uj);
 	if (uj) {
 		json = json_object_new_object();
-		array = json_object_new_array();
 		json_object_string_add(json, "group", group->name);
-		json_object_object_add(json, argv[4]->text, array);
-	} else if (!members) {
-		vty_out(vty, "%-3s %-43s %6s %-15s %s\n", "Dir", "Prefix",
-			"Member", "Gateway", "State");
 	}
-
-	if (members && group->role == GV_ROLE_GCKS)
-		show_registrations(vty, array, group);
-	else if (members)
-		show_members(vty, array, group);
-	else if (group->role == GV_ROLE_GCKS)
-		show_reflected(vty, array, group);
+	if (strcmp(what, "members") == 0)
+		show_group_members(vty, json, group);
+	else if (strcmp(what, "routes") == 0)
+		show_group_routes(vty, json, group);
 	else
-		show_heard(vty, array, group);
-
+		show_detail(vty, json, group);
 	if (uj)
 		vty_json(vty, json);
 	return CMD_SUCCESS;
 }
+
+/* Clearing ---------------------------------------------------------------- */
 
 DEFUN(clear_gvpn, clear_gvpn_cmd, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
 {
@@ -667,6 +713,59 @@ DEFUN(clear_gvpn, clear_gvpn_cmd, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
 		memset(group->drops, 0, sizeof(group->drops));
 	gvpn_drop_forget(NULL);
 	gvpn_ctl_clear();
+	return CMD_SUCCESS;
+}
+
+/* Whether the neighbour is one that the group's routes come from or go to. */
+static bool is_neighbor_of(struct peer *peer, const struct gvpn_group *group)
+{
+	struct gvpn_reg *reg;
+	struct gv_addr addr;
+
+	if (!peer->afc[AFI_IP6][SAFI_MPLS_VPN])
+		return false;
+	if (group->role == GV_ROLE_MEMBER)
+		return true;
+	if (!gvpn_addr_of_peer(peer, &addr))
+		return false;
+	for (reg = gvpn_reg_first(&addr); reg; reg = gvpn_reg_next(reg)) {
+		if (reg->group_id == group->id)
+			return true;
+	}
+	return false;
+}
+
+/* Looks again at what is there, too.  Nothing is taken out meanwhile. */
+static void clear_soft(struct gvpn_group *group)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	if (group->role == GV_ROLE_GCKS)
+		gvpn_rr_walk();
+	else if (group->active)
+		gvpn_heard_walk(group);
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
+		if (is_neighbor_of(peer, group))
+			peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN,
+					BGP_CLEAR_SOFT_BOTH);
+	}
+}
+
+DEFUN(clear_gvpn_group, clear_gvpn_group_cmd, GVPN_CMD_CLEAR_GROUP,
+      GVPN_HELP_CLEAR_GROUP)
+{
+	struct gvpn_group *group = gvpn_group_find_name(argv[3]->arg);
+
+	if (!group)
+		return gvpn_no_such_group(vty, argv[3]->arg, false);
+	if (strcmp(argv[4]->text, "soft") == 0)
+		clear_soft(group);
+	else
+		memset(group->drops, 0, sizeof(group->drops));
 	return CMD_SUCCESS;
 }
 
@@ -698,4 +797,6 @@ void gvpn_show_init(void)
 	install_element(VIEW_NODE, &show_gvpn_cmd);
 	install_element(VIEW_NODE, &show_gvpn_detail_cmd);
 	install_element(ENABLE_NODE, &clear_gvpn_cmd);
+	install_element(ENABLE_NODE, &clear_gvpn_group_cmd);
+	gvpn_explain_init();
 }

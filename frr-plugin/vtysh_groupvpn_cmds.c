@@ -37,7 +37,11 @@ DEFSH(VTYSH_BGPD, gvpn_debug_sh, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
 DEFSH(VTYSH_BGPD, show_gvpn_sh, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
 DEFSH(VTYSH_BGPD, show_gvpn_detail_sh, GVPN_CMD_SHOW_DETAIL,
       GVPN_HELP_SHOW_DETAIL)
+DEFSH(VTYSH_BGPD, show_gvpn_explain_sh, GVPN_CMD_SHOW_EXPLAIN,
+      GVPN_HELP_SHOW_EXPLAIN)
 DEFSH(VTYSH_BGPD, clear_gvpn_sh, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
+DEFSH(VTYSH_BGPD, clear_gvpn_group_sh, GVPN_CMD_CLEAR_GROUP,
+      GVPN_HELP_CLEAR_GROUP)
 
 /* Arguments of what charon is asked --------------------------------------- */
 
@@ -199,7 +203,9 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 	install_element(ENABLE_NODE, &gvpn_debug_sh);
 	install_element(VIEW_NODE, &show_gvpn_sh);
 	install_element(VIEW_NODE, &show_gvpn_detail_sh);
+	install_element(VIEW_NODE, &show_gvpn_explain_sh);
 	install_element(ENABLE_NODE, &clear_gvpn_sh);
+	install_element(ENABLE_NODE, &clear_gvpn_group_sh);
 
 	install_element(VIEW_NODE, &show_gvpn_charon_cmd);
 	install_element(VIEW_NODE, &show_gvpn_charon_version_cmd);

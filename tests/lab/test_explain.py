@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""show bgp group-vpn NAME explain: where it stops, for each place it can."""
+
+import json
+
+from lab import wait_for
+
+STEPS = ["charon", "registration", "epoch", "S/R", "member", "SA", "route",
+         "kernel"]
+AT_SR = ["charon", "group", "member", "neighbor", "route"]
+
+
+def explain(host, group, target):
+    return host.bgp_json(f"show bgp group-vpn {group} explain {target}")
+
+
+def stops_at(host, group, target, step, reason):
+    """Waits until it stops there, and returns what there is to do."""
+    def check():
+        shown = explain(host, group, target)
+        return shown.get("stopsAt") == step and reason in shown["reason"] \
+            and shown
+    shown = wait_for(check, f"{target} to stop at {step}: {reason}", 40)
+    names = [s["step"] for s in shown["steps"]]
+    assert [s["ok"] for s in shown["steps"]] == [True] * (len(names) - 1) + [False]
+    assert names[-1] == step and shown["toDo"]
+    return shown["toDo"]
+
+
+def complete(host, group, target, steps=STEPS):
+    def check():
+        shown = explain(host, group, target)
+        names = [s["step"] for s in shown["steps"]]
+        return "stopsAt" not in shown and names == list(steps) and shown
+    shown = wait_for(check, f"{target} to be explained to the end", 40)
+    assert all(s["ok"] for s in shown["steps"])
+    return [s["text"] for s in shown["steps"]]
+
+
+def test_all_is_well(lab):
+    host, site = lab["blue1"], lab.site("blue2")
+    shown = lab.registered("blue")
+    for target in ("10.2.0.10", "10.2.0.0/24"):
+        text = complete(host, "blue", target)
+        assert f"member-ID {shown['blue1']['memberId']}, " in text[1]
+        assert "descriptor of 192.0.2.2 heard from neighbor 192.0.2.2" in text[3]
+        assert text[4].startswith(f"member {shown['blue2']['memberId']}, gateway "
+                                  f"{site.gateway}")
+        assert text[7] == f"10.2.0.0/24 via {site.gateway} dev gv-blue"
+    assert "10.1.0.0/24 is this site's own" in complete(
+        host, "blue", "10.1.0.10", (*STEPS[:4], "route"))[-1]
+    lines = host.vtysh("show bgp group-vpn blue explain 10.2.0.10").splitlines()
+    assert [x.split("  ")[0] for x in lines] == STEPS
+    assert all("  ok: " in x for x in lines)
+
+
+def test_at_the_reflector(lab):
+    sr, site = lab["sr"], lab.site("blue1")
+    text = complete(sr, "blue", site.gateway, AT_SR)
+    assert site.identity in text[2] and f"{site.gateway} established" in text[3]
+    assert "1 routes of it, reflected to the 2 other members" in text[4]
+    sealed = next(r["prefix"] for r in sr.bgp_json(
+        "show bgp group-vpn blue routes")["routes"]
+        if r["gateway"] == site.gateway)
+    assert complete(sr, "blue", sealed, AT_SR) == text
+    stops_at(sr, "blue", "10.1.0.10", "member", "sealed an S/R cannot read")
+    stops_at(sr, "blue", lab.site("outsider").gateway, "member",
+             "no registered member")
+    stops_at(sr, "red", site.gateway, "member", "no registered member")
+
+
+def test_errors(lab):
+    host = lab["blue1"]
+    assert "No such group: green" in \
+        host.bgp("show bgp group-vpn green explain 10.2.0.10")
+    for target in ("10.2.0.300", "10.2.0.0/33", "blue2", ""):
+        assert "10.2.0.0/24 via" not in \
+            host.vtysh(f"show bgp group-vpn blue explain {target}", check=False)
+
+
+def test_not_registered(lab):
+    todo = stops_at(lab["outsider"], "blue", "10.1.0.10", "registration",
+                    "has not registered for it")
+    assert "show group-vpn groups blue" in todo
+
+
+def test_nobody_announces_it(lab):
+    host = lab["blue1"]
+    stops_at(host, "blue", "10.77.0.1", "member",
+             "no member announces a route to it")
+    stops_at(host, "blue", lab.site("blue2").gateway, "member",
+             "it is the gateway of member")
+
+
+def test_each_stop_of_a_member(lab):
+    """What is taken away is given back before the next."""
+    host, sr, target = lab["blue1"], lab["sr"], "10.2.0.10"
+    asn = lab.site("blue1").asn
+    bgp, vrf = f"router bgp {asn}", f"router bgp {asn} vrf blue"
+
+    # It has another group, without which bgpd would not ask charon any more.
+    dual = f"router bgp {lab.site('dual').asn} vrf blue"
+    lab["dual"].configure(dual, "no group-vpn member blue")
+    todo = stops_at(lab["dual"], "blue", target, "registration",
+                    "no instance is bound")
+    assert '"group-vpn member blue"' in todo and "VRF blue" in todo
+    lab["dual"].configure(dual, "group-vpn member blue")
+    complete(lab["dual"], "blue", target)
+
+    host.configure(bgp, "neighbor 192.0.2.2 shutdown")
+    stops_at(host, "blue", target, "S/R",
+             "neighbor 192.0.2.2 has no established session")
+    host.configure(bgp, "no neighbor 192.0.2.2 shutdown")
+    complete(host, "blue", target)
+
+    # A more specific route of the site's own, and an equal one of the kernel's.
+    host.ip("addr add 10.2.0.1/25 dev lan-blue")
+    host.configure(vrf, "address-family ipv4 unicast", "network 10.2.0.0/25")
+    complete(host, "blue", target, (*STEPS[:4], "route"))
+    host.configure(vrf, "address-family ipv4 unicast",
+                   "no network 10.2.0.0/25")
+    host.ip("addr del 10.2.0.1/25 dev lan-blue")
+    complete(host, "blue", target)
+    host.ip("route add blackhole 10.2.0.0/24 vrf blue")
+    stops_at(host, "blue", target, "kernel", "zebra has a better route")
+    host.ip("route del blackhole 10.2.0.0/24 vrf blue")
+    complete(host, "blue", target)
+
+    host.ip("link set dev gv-blue down")
+    stops_at(host, "blue", target, "kernel", "gv-blue is not there, or down")
+    host.ip("link set dev gv-blue up")
+    complete(host, "blue", target)
+
+    host.charon.kill()
+    stops_at(host, "blue", target, "charon", "control socket")
+    host.charon.start()
+    host.load_swanctl()
+    complete(host, "blue", target)
+
+    # At the S/R the same, from the other side.
+    gateway = lab.site("blue1").gateway
+    host.bgpd.kill()
+    stops_at(sr, "blue", gateway, "neighbor", "has no established session")
+    host.bgpd.start()
+    host.load_frr()
+    complete(sr, "blue", gateway, AT_SR)
+
+
+def test_summary_detail_and_clear(lab):
+    for name in ("sr", "blue1"):
+        host = lab[name]
+        def shown(what, host=host):
+            return host.bgp_json(f"show bgp group-vpn blue {what}".rstrip())
+        detail = shown("detail")
+        assert detail["members"] and detail["routes"]
+        assert detail["summary"]["name"] == "blue"
+        assert set(shown("summary")) == set(shown(""))
+        text = host.vtysh("show bgp group-vpn blue detail")
+        assert "Group blue, ID 100" in text and "Sender-ID Gateway" in text \
+            and "Dir Prefix" in text
+    sr = lab["sr"]
+    assert "No such group: green" in sr.vtysh("clear bgp group-vpn green soft")
+    before = json.loads(sr.vtysh(
+        f"show bgp neighbors {lab.site('blue1').gateway} json"))
+    sr.vtysh("clear bgp group-vpn blue soft")
+
+    def refreshes(shown):
+        return shown[lab.site("blue1").gateway]["messageStats"][
+            "routeRefreshSent"]
+    wait_for(lambda: refreshes(json.loads(sr.vtysh(
+        f"show bgp neighbors {lab.site('blue1').gateway} json")))
+        > refreshes(before), "a route refresh to be asked for")
+    lab["blue1"].vtysh("clear bgp group-vpn blue soft",
+                       "clear bgp group-vpn blue counters")
+    assert set(lab.drops("blue1", "blue").values()) == {0}
+    complete(lab["blue1"], "blue", "10.2.0.10")
