@@ -144,7 +144,8 @@ def test_groups_of_a_gcks(lab):
     assert blue["age"] + blue["next-epoch"] <= blue["lifetime"]
     text = ctl(lab["sr"], "list-groups", "blue")
     assert text.startswith("blue: group-ID 100, GCKS\n  gateway: 192.0.2.2\n")
-    assert "AES_GCM_16-256/ESN, lifetime 3600s, ATD 10s, DTD 20s" in text
+    assert "AES_GCM_16-256/ESN, derived SAs, replay window" in text
+    assert "lifetime 3600s, ATD 10s, DTD 20s" in text
     assert "members: 3 registered, 0 evicted" in text
     assert "red: group-ID" not in text
 
