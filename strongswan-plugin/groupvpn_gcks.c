@@ -12,6 +12,7 @@
 #include "groupvpn_gcks_admission.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_job.h"
+#include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
 #include "groupvpn_payload.h"
@@ -215,6 +216,7 @@ CALLBACK(change_group, void,
 	{
 		groupvpn_gcks_group_change(group, cfg);
 	}
+	this->core.asking->recheck(this->core.asking, group);
 }
 
 CALLBACK(stop_group, void,
@@ -253,6 +255,7 @@ METHOD(groupvpn_gcks_t, destroy, void,
 	}
 	this->manage->destroy(this->manage);
 	this->admission->destroy(this->admission);
+	core->asking->destroy(core->asking);
 	core->rekey->destroy(core->rekey);
 	core->timer->destroy(core->timer);
 	core->index->destroy(core->index);
@@ -300,6 +303,7 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 	gv_random(&random, sizeof(random));
 	this->core.last_tag = random % GROUPVPN_TAGS;
 	this->core.timer = groupvpn_timer_create(on_timer, this);
+	this->core.asking = groupvpn_gcks_policy_create(&this->core);
 	this->core.rekey = groupvpn_gcks_rekey_create(&this->core);
 	this->admission = groupvpn_gcks_admission_create(&this->core);
 	this->manage = groupvpn_gcks_manage_create(&this->core);

@@ -57,7 +57,7 @@ struct groupvpn_gcks_t {
  * Create the GCKS role, without a group.
  *
  * @param control		control socket
- * @param policy		policy server
+ * @param policy		policy engine
  * @param vici			management
  * @param store			store of the groups
  */

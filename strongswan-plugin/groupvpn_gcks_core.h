@@ -4,6 +4,7 @@
  *
  * - groupvpn_gcks: hooks of charon's bus, configuration
  * - groupvpn_gcks_admission: who may register, and what the answer is
+ * - groupvpn_gcks_policy: whom policy allows, and what is done when it changes
  * - groupvpn_gcks_group: one group, its epochs and its members
  * - groupvpn_gcks_persist: what of it is kept in the store, and when
  * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
@@ -32,6 +33,7 @@
 typedef enum groupvpn_gcks_counter_t groupvpn_gcks_counter_t;
 typedef struct groupvpn_gcks_core_t groupvpn_gcks_core_t;
 typedef struct groupvpn_gcks_group_t groupvpn_gcks_group_t;
+typedef struct groupvpn_gcks_policy_t groupvpn_gcks_policy_t;
 typedef struct groupvpn_gcks_rekey_t groupvpn_gcks_rekey_t;
 
 /**
@@ -71,7 +73,7 @@ struct groupvpn_gcks_core_t {
 	/** control socket */
 	groupvpn_control_t *control;
 
-	/** policy server */
+	/** policy engine */
 	groupvpn_policy_t *policy;
 
 	/** management */
@@ -85,6 +87,9 @@ struct groupvpn_gcks_core_t {
 
 	/** registrations of all groups by IKE_SA */
 	groupvpn_ike_index_t *index;
+
+	/** asks the policy engine */
+	groupvpn_gcks_policy_t *asking;
 
 	/** exchanges that we initiate */
 	groupvpn_gcks_rekey_t *rekey;

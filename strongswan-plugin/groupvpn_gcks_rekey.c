@@ -5,7 +5,7 @@
  */
 
 #include "groupvpn_gcks_rekey.h"
-#include "groupvpn_gcks_admission.h"
+#include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_job.h"
 #include "groupvpn_payload.h"
@@ -186,16 +186,14 @@ METHOD(groupvpn_exchange_t, dismissal_request, bool,
 	private_groupvpn_gcks_rekey_t *this;
 	groupvpn_groups_t *groups;
 	groupvpn_gcks_group_t *group;
-	char why[GV_TEXT_MAX + 1];
+	groupvpn_authorization_t authorization;
 	notify_type_t notify = GROUPVPN_N_INVALID_GROUP_ID;
-	auth_class_t class;
-	bool evicted;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
 	groups = this->gcks->groups;
 	groups->lock(groups);
 	group = groups->find(groups, group_id);
-	if (group && !groupvpn_gcks_authorize(group, ike_sa, &class, &evicted, why))
+	if (group && !groupvpn_gcks_authorize(group, ike_sa, &authorization))
 	{
 		notify = GROUPVPN_N_AUTHORIZATION_FAILED;
 	}
@@ -211,9 +209,8 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	private_groupvpn_gcks_rekey_t *this;
 	groupvpn_groups_t *groups;
 	groupvpn_gcks_group_t *group;
-	char why[GV_TEXT_MAX + 1];
-	auth_class_t class;
-	bool evicted = FALSE, used = ike_sa->get_child_count(ike_sa) > 0;
+	groupvpn_authorization_t authorization = {};
+	bool used = ike_sa->get_child_count(ike_sa) > 0;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
 	groups = this->gcks->groups;
@@ -221,12 +218,12 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	group = groups->find(groups, group_id);
 	if (group)
 	{
-		groupvpn_gcks_authorize(group, ike_sa, &class, &evicted, why);
+		groupvpn_gcks_authorize(group, ike_sa, &authorization);
 	}
 	used |= this->gcks->index->has(this->gcks->index,
 								   ike_sa->get_unique_id(ike_sa));
 	groups->unlock(groups);
-	if (evicted && !used)
+	if (authorization.evicted && !used)
 	{
 		lib->processor->queue_job(lib->processor,
 			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));

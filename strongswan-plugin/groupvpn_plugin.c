@@ -23,6 +23,7 @@
 #define DEFAULT_SOCKET_GROUP "frr"
 #define DEFAULT_STORE "/var/lib/groupvpn/gcks.db"
 #define DEFAULT_STORE_KEY "/var/lib/groupvpn/gcks.key"
+#define DEFAULT_POLICY_TIMEOUT 1
 #define DEFAULT_RETRY_MIN 1
 #define DEFAULT_RETRY_MAX 60
 
@@ -54,7 +55,7 @@ struct private_groupvpn_plugin_t {
 	groupvpn_kernel_t *kernel;
 
 	/**
-	 * Policy server
+	 * Policy engine
 	 */
 	groupvpn_policy_t *policy;
 
@@ -189,7 +190,8 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->kernel->sweep(this->kernel);
 	this->config = groupvpn_config_create(get_option("swanctl_conf",
 													 DEFAULT_SWANCTL_CONF));
-	this->policy = groupvpn_policy_create();
+	this->policy = groupvpn_policy_server_create(groupvpn_policy_file_create(),
+				get_time_option("policy_timeout", DEFAULT_POLICY_TIMEOUT) * 1000);
 	this->control = groupvpn_control_create(
 								get_option("socket", GV_CTL_PATH),
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));

@@ -305,6 +305,7 @@ METHOD(groupvpn_registrations_t, restore, void,
 
 	registration = get(this, identity, member_id);
 	registration->class = class;
+	registration->remembered = TRUE;
 	registration->sender_id = sender_id;
 	registration->last_sender_id = sender_id;
 	registration->stored_sender_id = sender_id;
@@ -380,6 +381,7 @@ METHOD(groupvpn_registrations_t, destroy, void,
 	while (enumerator->enumerate(enumerator, NULL, &registration))
 	{
 		clear(this, registration);
+		DESTROY_IF(registration->certificate);
 		registration->identity->destroy(registration->identity);
 		free(registration);
 	}

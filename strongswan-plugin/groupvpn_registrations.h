@@ -12,8 +12,11 @@
 
 #include "groupvpn_ike_index.h"
 
+#include <gikev2.h>
+
 #include <library.h>
 #include <credentials/auth_cfg.h>
+#include <credentials/certificates/certificate.h>
 #include <networking/host.h>
 #include <sa/ike_sa_id.h>
 #include <utils/identification.h>
@@ -43,6 +46,17 @@ struct groupvpn_registration_t {
 
 	/** how the identity was authenticated last, AUTH_CLASS_ANY if not known */
 	auth_class_t class;
+
+	/** certificate it was authenticated with last, NULL if there was none, or
+	 * if that was in an earlier run of the GCKS */
+	certificate_t *certificate;
+	bool remembered;
+
+	/** what it may do */
+	enum gv_direction direction;
+
+	/** name that policy has for it, empty if none */
+	char label[GV_NAME_MAX + 1];
 
 	/** up to when it has used up its share of new Sender-IDs, groupvpn_now()
 	 * based */

@@ -110,14 +110,18 @@ class Credentials:
                              "ec_paramgen_curve:P-256"]}[algorithm]
         self.openssl("genpkey", *options, "-out", f"{name}.key")
 
-    def issue(self, host, identity, algorithm="ed25519"):
-        """Puts key, certificate and CA certificate where swanctl looks."""
+    def issue(self, host, identity, algorithm="ed25519", names=()):
+        """Puts key, certificate and CA certificate where swanctl looks.
+
+        names are subjectAltNames beside the identity.
+        """
         name = host.name
         self.key(name, algorithm)
         self.openssl("req", "-new", "-key", f"{name}.key", "-out", f"{name}.csr",
                      "-subj", f"/CN={identity}")
         (self.directory / f"{name}.ext").write_text(
-            f"subjectAltName=DNS:{identity}\n")
+            "subjectAltName=" +
+            ",".join(f"DNS:{name}" for name in (identity, *names)) + "\n")
         self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem",
                      "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
                      "-extfile", f"{name}.ext", "-out", f"{name}.pem")
