@@ -148,6 +148,9 @@ struct groupvpn_gcks_group_t {
 	/** the store has not got the identifiers of all members */
 	bool unsaved;
 
+	/** when it was stored, others than now could be members */
+	bool admitted_others;
+
 	/** no epoch has begun since the group was read from the store */
 	bool loaded;
 

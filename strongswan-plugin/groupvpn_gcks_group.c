@@ -396,7 +396,9 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 	gcks->groups->add(gcks->groups, group);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are its GCKS",
 		 cfg->name, cfg->id);
-	why = groupvpn_gcks_review(group) ? "policy changed" : resume_epoch(group);
+	/* some may not be known well enough to be judged before they come back */
+	why = groupvpn_gcks_review(group) || group->admitted_others
+				? "policy changed" : resume_epoch(group);
 	if (why)
 	{
 		groupvpn_gcks_group_roll(group, why);

@@ -22,6 +22,7 @@ from sites import DOMAIN, member_swanctl, section, sr_swanctl
 from test_admission import (OUTSIDER, admit, admitted, as_member, refused,
                             strict, with_groups)
 from test_management import counters, ctl, ctl_json, epoch
+from test_restart import start_charon
 
 PATH = "/run/charon.groupvpn.policy"
 POLICY = f"policy = unix://{PATH}"
@@ -73,6 +74,21 @@ def test_issuer(lab, admit):
     since = change(lab, *rule, "issuer = /CN=another CA")
     lab["sr"].wait_for_log("charon", "removed: not authorised anymore: its "
                            "certificate is from", since)
+
+
+def test_issuer_that_changes_while_charon_is_stopped(lab, admit):
+    """There are new keys, as members are not known by their certificates."""
+    sr, rule = lab["sr"], [f"members = {OUTSIDER}"]
+    since = admit([*rule, f"issuer = {CA}"], with_certificate(lab))
+    admitted(lab)
+    number = epoch(sr, "strict")
+    sr.charon.stop()
+    sr.write("/etc/swanctl/swanctl.conf", with_groups(
+        sr_swanctl(lab.network), strict(*rule, "issuer = /CN=another CA")))
+    start_charon(sr)
+    assert epoch(sr, "strict") > number
+    refused(lab, since, "matches none of the group's 'issuer'")
+    assert epoch(sr, "blue") == epoch(lab["blue1"], "blue")
 
 
 def test_names_in_the_certificate(lab, admit):
