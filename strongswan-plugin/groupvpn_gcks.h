@@ -57,13 +57,15 @@ struct groupvpn_gcks_t {
  * Create the GCKS role, without a group.
  *
  * @param control		control socket
- * @param policy		policy engine
+ * @param policy		policy server
  * @param vici			management
  * @param store			store of the groups
+ * @param recheck		how often to check certificates of members again, in
+ *						seconds; 0 for only when groups are configured
  */
 groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
-									  groupvpn_store_t *store);
+									  groupvpn_store_t *store, u_int recheck);
 
 #endif /** GROUPVPN_GCKS_H_ @}*/
