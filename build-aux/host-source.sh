@@ -120,6 +120,8 @@ configure_frr() {
 		--enable-vty-group=frrvty --enable-configfile-mask=0640 \
 		--enable-logfile-mask=0640
 	make lib/route_types.h
+	# Since FRR 10 a header includes this one.
+	[ ! -e lib/mgmt.proto ] || make lib/mgmt.pb-c.h
 }
 
 configure_strongswan() {

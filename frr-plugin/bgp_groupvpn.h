@@ -433,6 +433,21 @@ struct gvpn_walk {
 struct bgp_dest *gvpn_walk_next(struct gvpn_walk *walk);
 void gvpn_walk_stop(struct gvpn_walk *walk);
 
+/* A walk in the background, of the default instance's VPN tables: static, with
+ * the first two set. */
+struct gvpn_walker {
+	/* called for each destination; may remove its paths */
+	void (*visit)(struct bgp *bgp, struct bgp_dest *dest);
+	bool both_families; /* VPNv4 after VPNv6 */
+	struct gvpn_walk walk;
+	bool walking;
+	bool again; /* from the beginning, when this walk ends */
+	struct event *t_run;
+};
+/* Every destination is visited from now on. */
+void gvpn_walker_start(struct gvpn_walker *walker);
+void gvpn_walker_stop(struct gvpn_walker *walker);
+
 bool gvpn_addr_of_peer(struct peer *peer, struct gv_addr *addr);
 bool gvpn_prefix_covers(const struct prefix *p, const struct gv_addr *addr);
 

@@ -271,6 +271,59 @@ void gvpn_walk_stop(struct gvpn_walk *walk)
 	walk->rd = NULL;
 }
 
+/* false: that was all. */
+static bool walker_step(struct gvpn_walker *walker)
+{
+	struct bgp_dest *dest = gvpn_walk_next(&walker->walk);
+
+	if (dest) {
+		walker->visit(walker->walk.bgp, dest);
+	} else if (walker->both_families && walker->walk.afi == AFI_IP6) {
+		walker->walk.afi = AFI_IP;
+	} else if (walker->again) {
+		walker->again = false;
+		walker->walk.afi = AFI_IP6;
+	} else {
+		walker->walking = false;
+	}
+	return walker->walking;
+}
+
+static void walker_run(struct event *t)
+{
+	struct gvpn_walker *walker = EVENT_ARG(t);
+	unsigned int n;
+
+	for (n = 0; n < GVPN_BATCH; n++) {
+		if (!walker_step(walker))
+			return;
+	}
+	event_add_event(gvpn.master, walker_run, walker, 0, &walker->t_run);
+}
+
+void gvpn_walker_start(struct gvpn_walker *walker)
+{
+	struct bgp *bgp = bgp_get_default();
+
+	/* perhaps by whom we visit */
+	if (walker->walking)
+		walker->again = true;
+	if (walker->walking || !bgp)
+		return;
+	walker->walking = true;
+	walker->walk.bgp = bgp;
+	walker->walk.afi = AFI_IP6;
+	event_add_event(gvpn.master, walker_run, walker, 0, &walker->t_run);
+}
+
+void gvpn_walker_stop(struct gvpn_walker *walker)
+{
+	event_cancel(&walker->t_run);
+	gvpn_walk_stop(&walker->walk);
+	walker->walking = false;
+	walker->again = false;
+}
+
 bool gvpn_addr_of_peer(struct peer *peer, struct gv_addr *addr)
 {
 	const union sockunion *su = gvpn_peer_address(peer);

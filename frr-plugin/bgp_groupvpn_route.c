@@ -57,9 +57,7 @@ static struct gvpn_dirty_head dirty[1];
 static struct gvpn_underlay_head underlay[1]; /* members' gateways */
 static struct event *t_dirty, *t_covers;
 
-static struct gvpn_walk walk = {.afi = AFI_IP6};
-static bool walk_again;
-static struct event *t_walk;
+static struct gvpn_walker walker = {.visit = gvpn_heard_dest};
 
 /* What judge() finds about one path. */
 struct verdict {
@@ -723,24 +721,6 @@ void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest)
 		heard_reject(heard, &dropped);
 }
 
-static void walk_run(struct event *t)
-{
-	struct bgp_dest *dest;
-	unsigned int n;
-
-	for (n = 0; n < GVPN_BATCH; n++) {
-		dest = gvpn_walk_next(&walk);
-		if (dest) {
-			gvpn_heard_dest(walk.bgp, dest);
-		} else if (walk_again) {
-			walk_again = false;
-		} else {
-			return;
-		}
-	}
-	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
-}
-
 void gvpn_heard_walk(struct gvpn_group *group)
 {
 	struct gvpn_member *member;
@@ -751,13 +731,7 @@ void gvpn_heard_walk(struct gvpn_group *group)
 	frr_each (gvpn_members, group->members, member)
 		member_forget_keys(member);
 
-	if (t_walk) {
-		walk_again = true;
-		return;
-	}
-	walk.bgp = bgp_get_default();
-	if (walk.bgp)
-		event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+	gvpn_walker_start(&walker);
 }
 
 void gvpn_heard_flush(struct gvpn_group *group)
@@ -784,9 +758,7 @@ void gvpn_heard_forget_vpn(void)
 {
 	struct gvpn_group *group;
 
-	gvpn_walk_stop(&walk);
-	walk_again = false;
-	event_cancel(&t_walk);
+	gvpn_walker_stop(&walker);
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		group->active = false;
 		gvpn_heard_flush(group);
@@ -797,7 +769,7 @@ void gvpn_route_fini(void)
 {
 	event_cancel(&t_covers);
 	event_cancel(&t_dirty);
-	event_cancel(&t_walk);
+	gvpn_walker_stop(&walker);
 }
 
 void gvpn_route_init(void)

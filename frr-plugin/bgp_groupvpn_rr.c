@@ -17,9 +17,10 @@
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
 
-static struct gvpn_walk walk;
-static bool walk_again;
-static struct event *t_walk;
+static void police_dest(struct bgp *bgp, struct bgp_dest *dest);
+
+static struct gvpn_walker walker = {.visit = police_dest,
+				    .both_families = true};
 
 /* The RD of a destination: whether it is one of a group that we are the S/R
  * of.  rd_group is 0 if it cannot be any group's. */
@@ -168,8 +169,9 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	gvpn_group_rekey(group, a.rekey, a.rekey_len);
 }
 
-static void police_dest(struct bgp_dest *dest, afi_t afi)
+static void police_dest(struct bgp *bgp, struct bgp_dest *dest)
 {
+	afi_t afi = bgp_dest_table(dest)->afi;
 	struct bgp_path_info *pi, *next;
 	struct gvpn_group *group;
 
@@ -184,49 +186,17 @@ static void police_dest(struct bgp_dest *dest, afi_t afi)
 	}
 }
 
-static void walk_run(struct event *t)
-{
-	struct bgp_dest *dest;
-	unsigned int n;
-
-	for (n = 0; n < GVPN_BATCH; n++) {
-		dest = gvpn_walk_next(&walk);
-		if (dest) {
-			police_dest(dest, walk.afi);
-		} else if (walk.afi == AFI_IP6) {
-			walk.afi = AFI_IP;
-		} else if (walk_again) {
-			walk_again = false;
-			walk.afi = AFI_IP6;
-		} else {
-			return;
-		}
-	}
-	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
-}
-
 void gvpn_rr_walk(void)
 {
-	struct bgp *bgp = bgp_get_default();
-
-	if (!gvpn.reflector || !bgp)
-		return;
-	if (t_walk) {
-		walk_again = true;
-		return;
-	}
-	walk.bgp = bgp;
-	walk.afi = AFI_IP6;
-	event_add_event(gvpn.master, walk_run, NULL, 0, &t_walk);
+	if (gvpn.reflector)
+		gvpn_walker_start(&walker);
 }
 
 void gvpn_rr_forget_bgp(void)
 {
 	struct gvpn_group *group;
 
-	gvpn_walk_stop(&walk);
-	walk_again = false;
-	event_cancel(&t_walk);
+	gvpn_walker_stop(&walker);
 	frr_each (gvpn_groups, gvpn.groups, group)
 		gvpn_own_forget(&group->own);
 }

@@ -164,6 +164,45 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 }
 
 /**
+ * Add patterns to a digest
+ */
+static uint32_t hash_patterns(linked_list_t *patterns, uint32_t hash)
+{
+	enumerator_t *enumerator;
+	identification_t *pattern;
+	uint32_t type;
+
+	enumerator = patterns->create_enumerator(patterns);
+	while (enumerator->enumerate(enumerator, &pattern))
+	{
+		type = pattern->get_type(pattern);
+		hash = chunk_hash_static_inc(chunk_from_thing(type), hash);
+		hash = chunk_hash_static_inc(pattern->get_encoding(pattern), hash);
+	}
+	enumerator->destroy(enumerator);
+	/* so that none moves from one list to the other unnoticed */
+	type = patterns->get_count(patterns);
+	return chunk_hash_static_inc(chunk_from_thing(type), hash);
+}
+
+/*
+ * See header
+ */
+uint32_t groupvpn_group_admission(groupvpn_group_t *this)
+{
+	uint32_t hash = chunk_hash_static(chunk_from_thing(this->credential));
+
+	hash = hash_patterns(this->members, hash);
+	hash = hash_patterns(this->issuers, hash);
+	hash = hash_patterns(this->certificates, hash);
+	if (this->policy)
+	{
+		hash = chunk_hash_static_inc(chunk_from_str(this->policy), hash);
+	}
+	return hash ?: 1;
+}
+
+/**
  * Parse a decimal number that must be all of the string
  */
 static bool parse_number(char *value, uint64_t min, uint64_t max, uint64_t *out)

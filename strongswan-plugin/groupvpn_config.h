@@ -138,6 +138,12 @@ bool groupvpn_matches(linked_list_t *patterns, identification_t *identity);
 bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other);
 
 /**
+ * Digest of what is configured about who may be a member, never 0. It is the
+ * same in each run of charon.
+ */
+uint32_t groupvpn_group_admission(groupvpn_group_t *this);
+
+/**
  * Reader of the configuration, keeps the set of valid groups.
  */
 struct groupvpn_config_t {

@@ -57,15 +57,13 @@ struct groupvpn_gcks_t {
  * Create the GCKS role, without a group.
  *
  * @param control		control socket
- * @param policy		policy server
+ * @param policy		policy engine
  * @param vici			management
  * @param store			store of the groups
- * @param recheck		how often to check certificates of members again, in
- *						seconds; 0 for only when groups are configured
  */
 groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
-									  groupvpn_store_t *store, u_int recheck);
+									  groupvpn_store_t *store);
 
 #endif /** GROUPVPN_GCKS_H_ @}*/

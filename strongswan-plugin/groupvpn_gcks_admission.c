@@ -9,7 +9,7 @@
 #include "groupvpn_gcks_admission.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
-#include "groupvpn_gcks_recheck.h"
+#include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_tell.h"
 #include "groupvpn_payload.h"
 #include "compat.h"
@@ -61,8 +61,6 @@ typedef struct {
 	uint16_t member_id;
 	/* the member is not admitted because it was evicted */
 	bool evicted;
-	/* why it is not admitted is no secret to it */
-	bool told;
 } request_t;
 
 /**
@@ -148,34 +146,6 @@ static bool check_age(groupvpn_gcks_group_t *group, request_t *request)
 	return FALSE;
 }
 
-/*
- * See header
- */
-identification_t *groupvpn_gcks_authorize(groupvpn_gcks_group_t *group,
-										  ike_sa_t *ike_sa,
-										  auth_class_t *class, bool *evicted,
-										  char why[GV_TEXT_MAX + 1])
-{
-	groupvpn_policy_t *policy = group->gcks->policy;
-	identification_t *identity;
-	groupvpn_eviction_t *eviction = NULL;
-
-	identity = policy->authorize(policy, group->cfg, ike_sa, class, why);
-	if (identity)
-	{
-		eviction = group->evictions->find(group->evictions, identity);
-	}
-	*evicted = eviction != NULL;
-	if (eviction)
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "evicted %us ago (%s), until it is "
-				 "readmitted", groupvpn_vici_age(eviction->since),
-				 eviction->why);
-		return NULL;
-	}
-	return identity;
-}
-
 /**
  * Whether the peer of an IKE_SA can be a gateway of a group: packets go to and
  * from its address without UDP, and only its own
@@ -227,14 +197,24 @@ static bool is_added(groupvpn_gcks_group_t *group,
  * Note that a member is registered, and tell
  */
 static void enter(groupvpn_gcks_group_t *group,
-				  groupvpn_registration_t *registration, ike_sa_t *ike_sa)
+				  groupvpn_registration_t *registration, ike_sa_t *ike_sa,
+				  groupvpn_authorization_t *authorization)
 {
 	groupvpn_registrations_t *registrations = group->registrations;
-	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
 	host_t *me = ike_sa->get_my_host(ike_sa);
 	bool added = is_added(group, registration);
 
+	DESTROY_IF(registration->certificate);
+	registration->certificate = authorization->certificate;
+	if (registration->certificate)
+	{
+		registration->certificate->get_ref(registration->certificate);
+	}
+	registration->remembered = FALSE;
+	registration->direction = authorization->decision.direction;
+	memcpy(registration->label, authorization->decision.label,
+		   sizeof(registration->label));
 	if (registration->gateway &&
 		!gateway->ip_equals(gateway, registration->gateway))
 	{
@@ -249,7 +229,6 @@ static void enter(groupvpn_gcks_group_t *group,
 	registrations->set(registrations, registration,
 					   ike_sa->get_unique_id(ike_sa), ike_sa->get_id(ike_sa),
 					   gateway);
-	recheck->note(recheck, registration, ike_sa);
 	group->counters[GCKS_REGISTRATIONS]++;
 	DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' at %H registered as member %u "
 		 "with Sender-ID %u, epoch %u", group->cfg->name,
@@ -272,6 +251,29 @@ static void enter(groupvpn_gcks_group_t *group,
 }
 
 /**
+ * Whether there is room for one more member, or the identity has its place
+ *
+ * @param why			receives the reason if not
+ */
+static bool check_number(groupvpn_gcks_group_t *group,
+						 identification_t *identity, char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_registrations_t *registrations = group->registrations;
+	groupvpn_registration_t *registration;
+	u_int count = registrations->get_count(registrations);
+
+	registration = registrations->find_identity(registrations, identity);
+	if (!group->cfg->max_members || count < group->cfg->max_members ||
+		(registration && registration->ike_sa))
+	{
+		return TRUE;
+	}
+	snprintf(why, GV_TEXT_MAX + 1, "the group has %u members, max_members = %u",
+			 count, group->cfg->max_members);
+	return FALSE;
+}
+
+/**
  * Register the peer of an IKE_SA with a group, and compose what it gets
  *
  * @param why			receives the reason of a refusal
@@ -281,24 +283,21 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 						   request_t *request, struct gv_gsa *gsa,
 						   char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
 	groupvpn_registration_t *registration;
+	groupvpn_authorization_t authorization;
 	identification_t *identity;
-	auth_class_t class;
 
-	request->told = recheck->is_void(recheck, ike_sa, why);
-	if (request->told)
+	if (!groupvpn_gcks_authorize(group, ike_sa, &authorization))
 	{
-		return GROUPVPN_N_AUTHORIZATION_FAILED;
+		request->evicted = authorization.evicted;
+		snprintf(why, GV_TEXT_MAX + 1, "%s", authorization.decision.why);
+		return authorization.decision.verdict == GROUPVPN_UNDECIDED
+			   ? GROUPVPN_N_REGISTRATION_FAILED
+			   : GROUPVPN_N_AUTHORIZATION_FAILED;
 	}
-	identity = groupvpn_gcks_authorize(group, ike_sa, &class,
-									   &request->evicted, why);
-	request->told = request->evicted;
-	if (!identity)
-	{
-		return GROUPVPN_N_AUTHORIZATION_FAILED;
-	}
-	if (!check_gateway(group, ike_sa, identity, why))
+	identity = authorization.identity;
+	if (!check_gateway(group, ike_sa, identity, why) ||
+		!check_number(group, identity, why))
 	{
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
@@ -329,9 +328,9 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		snprintf(why, GV_TEXT_MAX + 1, "the group's keys have expired");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	if (registration->class != class)
+	if (registration->class != authorization.class)
 	{
-		registration->class = class;
+		registration->class = authorization.class;
 		registration->stored = FALSE;
 	}
 	if (!groupvpn_gcks_save_registration(group, registration))
@@ -340,9 +339,10 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 				 "above");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	enter(group, registration, ike_sa);
+	enter(group, registration, ike_sa, &authorization);
 	gsa->member_id = registration->member_id;
 	gsa->sender_id = registration->sender_id;
+	gsa->direction = registration->direction;
 	return 0;
 }
 
@@ -436,10 +436,6 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 			   request, notify, why);
 		groups->unlock(groups);
 		message->add_notify(message, FALSE, notify, chunk_empty);
-		if (request->told)
-		{
-			groupvpn_add_reason(message, why);
-		}
 	}
 }
 
@@ -485,6 +481,7 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 	message_t *message, chunk_t idg)
 {
 	groupvpn_groups_t *groups = this->gcks->groups;
+	groupvpn_gcks_policy_t *asking = this->gcks->asking;
 	request_t *request;
 	notify_payload_t *notify;
 	chunk_t data;
@@ -512,6 +509,13 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 			request->sender_id = untoh32(data.ptr + 4);
 			request->member_id = untoh16(data.ptr + 8);
 		}
+	}
+	if (request->valid && !request->leave &&
+		!asking->is_ready(asking, ike_sa, request->group_id, message))
+	{	/* charon ignores such a message */
+		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
+		free(request);
+		return;
 	}
 	groups->lock(groups);
 	/* in place of one that was never answered */

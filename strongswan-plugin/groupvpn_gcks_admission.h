@@ -22,7 +22,9 @@ typedef struct groupvpn_gcks_admission_t groupvpn_gcks_admission_t;
 struct groupvpn_gcks_admission_t {
 
 	/**
-	 * Note a request that has an IDg payload: to register, or to leave.
+	 * Note a request that has an IDg payload: to register, or to leave. If
+	 * policy has to be asked first, charon is made to ignore the message; it
+	 * comes in once more.
 	 *
 	 * @param idg		body of the IDg payload
 	 */
@@ -52,19 +54,5 @@ struct groupvpn_gcks_admission_t {
  */
 groupvpn_gcks_admission_t *groupvpn_gcks_admission_create(
 												groupvpn_gcks_core_t *gcks);
-
-/**
- * Get the identity by which the peer of an IKE_SA may be a member of a group:
- * policy allows it, and it was not evicted.
- *
- * @param class			receives how it was authenticated
- * @param evicted		set to whether it is because of that that it may not
- * @param why			receives the reason if it may not
- * @return				identity, owned by the IKE_SA; NULL if it may not
- */
-identification_t *groupvpn_gcks_authorize(groupvpn_gcks_group_t *group,
-										  ike_sa_t *ike_sa,
-										  auth_class_t *class, bool *evicted,
-										  char why[GV_TEXT_MAX + 1]);
 
 #endif /** GROUPVPN_GCKS_ADMISSION_H_ @}*/

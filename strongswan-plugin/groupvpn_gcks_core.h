@@ -4,10 +4,10 @@
  *
  * - groupvpn_gcks: hooks of charon's bus, configuration
  * - groupvpn_gcks_admission: who may register, and what the answer is
+ * - groupvpn_gcks_policy: whom policy allows, and what is done when it changes
  * - groupvpn_gcks_group: one group, its epochs and its members
  * - groupvpn_gcks_persist: what of it is kept in the store, and when
  * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
- * - groupvpn_gcks_recheck: whether certificates of members are still good
  * - groupvpn_gcks_tell: what bgpd and management are told of changes
  * - groupvpn_gcks_manage: commands of the operator
  *
@@ -33,7 +33,7 @@
 typedef enum groupvpn_gcks_counter_t groupvpn_gcks_counter_t;
 typedef struct groupvpn_gcks_core_t groupvpn_gcks_core_t;
 typedef struct groupvpn_gcks_group_t groupvpn_gcks_group_t;
-typedef struct groupvpn_gcks_recheck_t groupvpn_gcks_recheck_t;
+typedef struct groupvpn_gcks_policy_t groupvpn_gcks_policy_t;
 typedef struct groupvpn_gcks_rekey_t groupvpn_gcks_rekey_t;
 
 /**
@@ -47,8 +47,6 @@ enum groupvpn_gcks_counter_t {
 	GCKS_REFUSED_OTHER,
 	GCKS_REMOVED,
 	GCKS_EVICTED,
-	GCKS_CERTIFICATES,
-	GCKS_EJECTED,
 	GCKS_EPOCHS,
 	GCKS_REKEYS_PUSHED,
 	GCKS_REKEYS_ACKNOWLEDGED,
@@ -75,7 +73,7 @@ struct groupvpn_gcks_core_t {
 	/** control socket */
 	groupvpn_control_t *control;
 
-	/** policy server */
+	/** policy engine */
 	groupvpn_policy_t *policy;
 
 	/** management */
@@ -90,11 +88,11 @@ struct groupvpn_gcks_core_t {
 	/** registrations of all groups by IKE_SA */
 	groupvpn_ike_index_t *index;
 
+	/** asks the policy engine */
+	groupvpn_gcks_policy_t *asking;
+
 	/** exchanges that we initiate */
 	groupvpn_gcks_rekey_t *rekey;
-
-	/** checks certificates again */
-	groupvpn_gcks_recheck_t *recheck;
 
 	/** fires when a group has something to do */
 	groupvpn_timer_t *timer;
@@ -149,6 +147,9 @@ struct groupvpn_gcks_group_t {
 
 	/** the store has not got the identifiers of all members */
 	bool unsaved;
+
+	/** when it was stored, others than now could be members */
+	bool admitted_others;
 
 	/** no epoch has begun since the group was read from the store */
 	bool loaded;

@@ -7,6 +7,7 @@
 
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
 
@@ -369,42 +370,6 @@ void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
 	free(group);
 }
 
-/**
- * Remove members that are not authorised anymore
- *
- * @return				TRUE if there are any that may have keys
- */
-static bool evict(groupvpn_gcks_group_t *group)
-{
-	enumerator_t *enumerator;
-	groupvpn_registration_t *registration;
-	groupvpn_gcks_core_t *gcks = group->gcks;
-	bool found = FALSE;
-
-	enumerator = group->registrations->create_enumerator(group->registrations);
-	while (enumerator->enumerate(enumerator, &registration))
-	{
-		if (!registration->sender_id ||
-			(gcks->policy->may_stay(gcks->policy, group->cfg,
-									registration->identity,
-									registration->class) &&
-			 !group->evictions->find(group->evictions, registration->identity)))
-		{
-			continue;
-		}
-		if (registration->ike_sa)
-		{
-			gcks->rekey->dismiss(gcks->rekey, group, registration);
-			groupvpn_gcks_group_unregister(group, registration,
-										   "not authorised anymore");
-		}
-		groupvpn_gcks_group_disown(group, registration);
-		found = TRUE;
-	}
-	enumerator->destroy(enumerator);
-	return found;
-}
-
 /*
  * See header
  */
@@ -431,7 +396,9 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 	gcks->groups->add(gcks->groups, group);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are its GCKS",
 		 cfg->name, cfg->id);
-	why = evict(group) ? "policy changed" : resume_epoch(group);
+	/* some may not be known well enough to be judged before they come back */
+	why = groupvpn_gcks_review(group) || group->admitted_others
+				? "policy changed" : resume_epoch(group);
 	if (why)
 	{
 		groupvpn_gcks_group_roll(group, why);
@@ -469,7 +436,7 @@ void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 		DESTROY_IF(group->address);
 		group->address = cfg->address->clone(cfg->address);
 	}
-	evict(group);
+	groupvpn_gcks_review(group);
 	/* the new epoch tells members the new policy, and evicted ones nothing */
 	groupvpn_gcks_group_roll(group, "policy changed");
 }

@@ -6,6 +6,7 @@
 #include "groupvpn_gcks_manage.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
 
@@ -21,8 +22,6 @@ ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
 	"refused-other",
 	"registrations-removed",
 	"evictions",
-	"certificates-void",
-	"members-ejected",
 	"epochs",
 	"rekeys-pushed",
 	"rekeys-acknowledged",
@@ -160,9 +159,7 @@ static bool evict_identity(groupvpn_gcks_group_t *group,
 	{
 		return FALSE;
 	}
-	if (!registration &&
-		!gcks->policy->may_stay(gcks->policy, group->cfg, identity,
-								AUTH_CLASS_ANY))
+	if (!registration && !groupvpn_gcks_may_join(group, identity))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "'%Y' could not become a member of "
 				 "group '%s' anyway", identity, group->cfg->name);
@@ -295,8 +292,13 @@ CALLBACK(list_group, void,
 	builder->add_kv(builder, "route-epoch", "%u", group->route_epoch);
 	builder->add_kv(builder, "members", "%u",
 					group->registrations->get_count(group->registrations));
+	if (group->cfg->max_members)
+	{
+		builder->add_kv(builder, "max-members", "%u", group->cfg->max_members);
+	}
 	builder->add_kv(builder, "evicted", "%u",
 					group->evictions->get_count(group->evictions));
+	builder->add_kv(builder, "policy", "%s", group->cfg->policy ?: "file");
 	gcks->vici->raise(gcks->vici, "list-group", client, builder);
 }
 
@@ -380,6 +382,10 @@ CALLBACK(add_counters, void,
 	groupvpn_vici_add_counters(builder, gcks_counter_names,
 							   group ? group->counters : gcks->counters,
 							   GCKS_COUNTERS);
+	if (group)
+	{
+		gcks->policy->add_counters(gcks->policy, group->cfg, builder);
+	}
 }
 
 METHOD(groupvpn_gcks_manage_t, get_handler, groupvpn_vici_handler_t*,

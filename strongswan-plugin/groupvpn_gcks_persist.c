@@ -29,6 +29,7 @@ static void save_group(groupvpn_gcks_group_t *group)
 		.first_epoch = group->first_epoch,
 		.sender_id = group->reserved,
 		.roll = group->roll,
+		.admission = groupvpn_group_admission(group->cfg),
 	};
 
 	snprintf(stored.name, sizeof(stored.name), "%s", group->cfg->name);
@@ -241,6 +242,9 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 	group->first_epoch = stored.first_epoch;
 	group->reserved = stored.sender_id;
 	group->roll = stored.roll;
+	group->admitted_others =
+					stored.admission &&
+					stored.admission != groupvpn_group_admission(group->cfg);
 	group->loaded = TRUE;
 	gv_wipe(&stored, sizeof(stored));
 	return TRUE;

@@ -24,6 +24,11 @@ void groupvpn_gcks_add_group(vici_builder_t *builder,
 	builder->add_kv(builder, "role", "gcks");
 }
 
+/**
+ * What a member may do, by enum gv_direction
+ */
+static char *directions[] = { "both", "send", "receive" };
+
 /*
  * See header
  */
@@ -37,6 +42,12 @@ void groupvpn_gcks_add_registration(vici_builder_t *builder,
 	builder->add_kv(builder, "identity", "%Y", registration->identity);
 	builder->add_kv(builder, "gateway", "%H", registration->gateway);
 	builder->add_kv(builder, "ike-sa", "%u", registration->ike_sa);
+	builder->add_kv(builder, "direction", "%s",
+					directions[registration->direction]);
+	if (*registration->label)
+	{
+		builder->add_kv(builder, "label", "%s", registration->label);
+	}
 }
 
 /**

@@ -16,7 +16,8 @@ static bool is_number(const char *key)
 {
 	static const char *keys[] = {
 		"activates", "age", "atd", "dtd", "epoch", "evicted", "expires",
-		"group-id", "ike-sa", "lifetime", "member-id", "members", "next-epoch",
+		"group-id", "ike-sa", "lifetime", "max-members", "member-id",
+		"members", "next-epoch",
 		"ready", "replay-window", "retires", "route-epoch", "sender-id",
 		"states", "uptime",
 	};

@@ -23,9 +23,9 @@
 #define DEFAULT_SOCKET_GROUP "frr"
 #define DEFAULT_STORE "/var/lib/groupvpn/gcks.db"
 #define DEFAULT_STORE_KEY "/var/lib/groupvpn/gcks.key"
+#define DEFAULT_POLICY_TIMEOUT 1
 #define DEFAULT_RETRY_MIN 1
 #define DEFAULT_RETRY_MAX 60
-#define DEFAULT_RECHECK 3600
 
 typedef struct private_groupvpn_plugin_t private_groupvpn_plugin_t;
 
@@ -55,7 +55,7 @@ struct private_groupvpn_plugin_t {
 	groupvpn_kernel_t *kernel;
 
 	/**
-	 * Policy server
+	 * Policy engine
 	 */
 	groupvpn_policy_t *policy;
 
@@ -110,8 +110,8 @@ static char *get_option(char *name, char *def)
  */
 static u_int get_time_option(char *name, u_int def)
 {
-	return lib->settings->get_time(lib->settings, "%s.plugins.groupvpn.%s",
-								   def, lib->ns, name);
+	return max(1, lib->settings->get_time(lib->settings,
+							"%s.plugins.groupvpn.%s", def, lib->ns, name));
 }
 
 /**
@@ -179,8 +179,7 @@ static groupvpn_store_t *create_store()
 static bool start(private_groupvpn_plugin_t *this)
 {
 	groupvpn_gcks_manage_t *manage;
-	u_int retry_min = max(1, get_time_option("retry_min",
-											  DEFAULT_RETRY_MIN));
+	u_int retry_min = get_time_option("retry_min", DEFAULT_RETRY_MIN);
 	u_int retry_max = get_time_option("retry_max", DEFAULT_RETRY_MAX);
 
 	this->kernel = groupvpn_kernel_create();
@@ -191,7 +190,8 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->kernel->sweep(this->kernel);
 	this->config = groupvpn_config_create(get_option("swanctl_conf",
 													 DEFAULT_SWANCTL_CONF));
-	this->policy = groupvpn_policy_create();
+	this->policy = groupvpn_policy_server_create(groupvpn_policy_file_create(),
+				get_time_option("policy_timeout", DEFAULT_POLICY_TIMEOUT) * 1000);
 	this->control = groupvpn_control_create(
 								get_option("socket", GV_CTL_PATH),
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));
@@ -200,9 +200,7 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->management = groupvpn_management_create(this->control, this->vici);
 	this->store = create_store();
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
-									  this->store,
-									  get_time_option("recheck",
-													  DEFAULT_RECHECK));
+									  this->store);
 	this->member = groupvpn_member_create(this->control, this->kernel,
 										  this->vici, retry_min,
 										  max(retry_min, retry_max));

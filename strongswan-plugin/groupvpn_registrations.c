@@ -125,8 +125,6 @@ METHOD(groupvpn_registrations_t, clear, void,
 	registration->ike_sa_id = NULL;
 	registration->ike_sa = 0;
 	registration->rekeying = FALSE;
-	registration->misses = 0;
-	registration->again = FALSE;
 }
 
 METHOD(groupvpn_registrations_t, set, void,
@@ -307,6 +305,7 @@ METHOD(groupvpn_registrations_t, restore, void,
 
 	registration = get(this, identity, member_id);
 	registration->class = class;
+	registration->remembered = TRUE;
 	registration->sender_id = sender_id;
 	registration->last_sender_id = sender_id;
 	registration->stored_sender_id = sender_id;
@@ -382,8 +381,8 @@ METHOD(groupvpn_registrations_t, destroy, void,
 	while (enumerator->enumerate(enumerator, NULL, &registration))
 	{
 		clear(this, registration);
+		DESTROY_IF(registration->certificate);
 		registration->identity->destroy(registration->identity);
-		DESTROY_IF(registration->auth);
 		free(registration);
 	}
 	enumerator->destroy(enumerator);

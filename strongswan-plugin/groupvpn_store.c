@@ -155,6 +155,9 @@ static const char *const schemas[] = {
 	" message BLOB NOT NULL CHECK (length(message) BETWEEN 1 AND 3016),"
 	" PRIMARY KEY (group_id, position)"
 	") STRICT, WITHOUT ROWID;",
+
+	"ALTER TABLE groups ADD COLUMN admission INTEGER NOT NULL DEFAULT 0"
+	" CHECK (admission BETWEEN 0 AND 0xffffffff);",
 };
 
 typedef struct private_groupvpn_store_t private_groupvpn_store_t;
@@ -971,7 +974,8 @@ static status_t load_group(private_groupvpn_store_t *this, uint32_t id,
 	int64_t numbers[5];
 
 	stmt = prepare(this, "SELECT route_secret, id, route_epoch, first_epoch, "
-				   "sender_id, roll, name FROM groups WHERE id = ?");
+				   "sender_id, roll, name, admission FROM groups "
+				   "WHERE id = ?");
 	sqlite3_bind_int64(stmt, 1, id);
 	switch (sqlite3_step(stmt))
 	{
@@ -989,6 +993,7 @@ static status_t load_group(private_groupvpn_store_t *this, uint32_t id,
 			group->roll = from_wall(numbers[4], INT64_MAX);
 			snprintf(group->name, sizeof(group->name), "%s",
 					 sqlite3_column_text(stmt, 6));
+			group->admission = sqlite3_column_int64(stmt, 7);
 			break;
 		case SQLITE_DONE:
 			status = NOT_FOUND;
@@ -1452,12 +1457,14 @@ METHOD(groupvpn_store_t, save_group, void,
 
 	stmt = prepare_write(this, "INSERT OR REPLACE INTO groups "
 						 "(route_secret, id, route_epoch, first_epoch, "
-						 "sender_id, roll, name) VALUES (?, ?, ?, ?, ?, ?, ?)");
+						 "sender_id, roll, name, admission) "
+						 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
 	if (!bind_secret(this, stmt, "groups", numbers, countof(numbers), secret))
 	{
 		note_error(this, SQLITE_ERROR);
 	}
 	sqlite3_bind_text(stmt, 7, group->name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 8, group->admission);
 	write_row(this, stmt);
 }
 

@@ -47,6 +47,9 @@ struct groupvpn_store_group_t {
 
 	/** when the next epoch begins, groupvpn_now() based */
 	uint64_t roll;
+
+	/** digest of who might be a member, 0 if not known */
+	uint32_t admission;
 };
 
 /**

@@ -121,8 +121,17 @@ static void show_gcks(FILE *out, struct json_object *group)
 	fprintf(out, "  epoch:   %llu, %s old, next in %s\n",
 			number(group, "epoch"), seconds(group, "age"),
 			seconds(group, "next-epoch"));
-	fprintf(out, "  members: %llu registered, %llu evicted\n",
+	fprintf(out, "  members: %llu registered, %llu evicted",
 			number(group, "members"), number(group, "evicted"));
+	if (has(group, "max-members"))
+	{
+		fprintf(out, ", at most %llu", number(group, "max-members"));
+	}
+	if (*text(group, "policy") == '/')
+	{
+		fprintf(out, ", asked for at %s", text(group, "policy"));
+	}
+	fprintf(out, "\n");
 }
 
 /**
@@ -178,6 +187,17 @@ static void show_groups(FILE *out, struct json_object *list)
 	}
 }
 
+/**
+ * What a member may do, if that is not all
+ */
+static const char *direction(struct json_object *member)
+{
+	const char *value = text(member, "direction");
+
+	return strcmp(value, "send") == 0 ? ", only sends" :
+		   strcmp(value, "receive") == 0 ? ", only receives" : "";
+}
+
 static void show_members(FILE *out, struct json_object *list)
 {
 	struct json_object *member;
@@ -190,7 +210,7 @@ static void show_members(FILE *out, struct json_object *list)
 		print_group(out, member, &last,
 					"  Member Sender-ID Gateway         IKE_SA"
 					"      Since State      Identity");
-		fprintf(out, "  %6s %9s %-15s %6s %10s %-10s %s%s%s%s\n",
+		fprintf(out, "  %6s %9s %-15s %6s %10s %-10s %s%s%s%s%s%s%s\n",
 				has(member, "member-id") ? text(member, "member-id") : "-",
 				has(member, "sender-id") ? text(member, "sender-id") : "-",
 				has(member, "gateway") ? text(member, "gateway") : "-",
@@ -198,7 +218,9 @@ static void show_members(FILE *out, struct json_object *list)
 				seconds(member, "age"), text(member, "state"),
 				has(member, "identity") ? text(member, "identity") : "-",
 				has(member, "reason") ? " (" : "", text(member, "reason"),
-				has(member, "reason") ? ")" : "");
+				has(member, "reason") ? ")" : "",
+				has(member, "label") ? ", " : "", text(member, "label"),
+				direction(member));
 	}
 }
 

@@ -23,7 +23,9 @@ for file in "$source"/tests/fuzz/fuzz_*.c; do
 	echo "== $name for $seconds s"
 	"$clang" -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -I"$source/common" \
-		"$file" "$source"/common/*.c -lcrypto -o "$build/$name"
+		-I"$source/strongswan-plugin" "$file" "$source"/common/*.c \
+		"$source/strongswan-plugin/groupvpn_policy_json.c" \
+		-lcrypto -ljson-c -o "$build/$name"
 	"$build/$name" -max_total_time="$seconds" -print_final_stats=1 \
 		-verbosity=1 -artifact_prefix="$build/$name-" \
 		-dict="$source/tests/fuzz/groupvpn.dict" \

@@ -74,18 +74,22 @@ class Processes:
     """What runs, to be ended when we are."""
 
     running = set()
+    ending = False
 
     @classmethod
     def end(cls, number, _frame):
+        cls.ending = True
         for process in list(cls.running):
             process.kill()
-        os._exit(128 + number)
+        sys.exit(128 + number)
 
     @classmethod
     def run(cls, argv, out, timeout, environment=None):
         """Gives each line of output to out; returns the exit status, or None
         if the time was over.  Must not be called by a thread that ends before
         the process does: it would take the process with it."""
+        if cls.ending:
+            return None
         process = subprocess.Popen(
             argv, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -183,7 +187,7 @@ def run_tests(arguments, environment, runner, options):
                 work.run(run, f"lane {number}",
                          [*arguments, *(f"--ignore={f}" for f in apart)],
                          environment)
-        threads = [threading.Thread(target=lane, args=(n,), daemon=True)
+        threads = [threading.Thread(target=lane, args=(n,))
                    for n in range(1, lanes + 1)]
         for thread in threads:
             thread.start()

@@ -52,9 +52,13 @@ def admit(lab):
 
 
 def refused(lab, since, reason):
-    line = lab["sr"].wait_for_log("charon", reason, since)
-    assert "for group-ID 300 refused with" in line
-    return line
+    """The line of the S/R's log."""
+    return wait_for(
+        lambda: next((line for line in
+                      lab["sr"].log("charon", since).splitlines()
+                      if "for group-ID 300 refused with" in line and
+                      reason in line), None),
+        f"a refusal because {reason!r}")
 
 
 def admitted(lab):

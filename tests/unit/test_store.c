@@ -96,6 +96,7 @@ static groupvpn_store_group_t example_state(void)
 		.first_epoch = 5,
 		.sender_id = 64,
 		.roll = groupvpn_now() + 2000000,
+		.admission = 0xfedcba98,
 	};
 
 	ramp(state.route_secret, EX_ROUTE_SECRET_FIRST);
@@ -252,6 +253,7 @@ static void everything_comes_back(void **state)
 	assert_int_equal(group.state.first_epoch, 5);
 	assert_int_equal(group.state.sender_id, 64);
 	assert_near(group.state.roll, want.roll);
+	assert_int_equal(group.state.admission, want.admission);
 
 	sa = group.sas->find(group.sas, 6);
 	assert_non_null(sa);
@@ -399,7 +401,7 @@ static void an_older_store_is_upgraded(void **state)
 	static const char *unknown[] = {
 		"PRAGMA user_version = -1",
 		"PRAGMA user_version = 0",
-		"PRAGMA user_version = 3",
+		"PRAGMA user_version = 4",
 	};
 	groupvpn_store_t *store = open_store();
 	struct group group;
@@ -409,12 +411,15 @@ static void an_older_store_is_upgraded(void **state)
 	save_example(store);
 	store->destroy(store);
 	sql("DROP TABLE rekey_sas; DROP TABLE tree_keys; "
-	    "DROP TABLE rekey_messages; PRAGMA user_version = 1");
+	    "DROP TABLE rekey_messages; "
+	    "ALTER TABLE groups DROP COLUMN admission; "
+	    "PRAGMA user_version = 1");
 	store = open_store();
 	assert_non_null(store);
-	assert_non_null(strstr(logged, "upgraded from version 1 to 2"));
+	assert_non_null(strstr(logged, "upgraded from version 1 to 3"));
 	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
 	assert_int_equal(group.sas->newest(group.sas)->sa.epoch, 7);
+	assert_int_equal(group.state.admission, 0);
 	group_free(&group);
 	store->begin(store, true);
 	store->remove_kek(store, EX_GROUP);
@@ -435,7 +440,7 @@ static void an_older_store_is_upgraded(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(unknown); i++) {
 		sql(unknown[i]);
 		assert_null(open_store());
-		assert_non_null(strstr(logged, "knows versions up to 2"));
+		assert_non_null(strstr(logged, "knows versions up to 3"));
 	}
 }
 
