@@ -568,6 +568,9 @@ static void heard_detach(struct gvpn_heard *heard)
 
 static void heard_free(struct gvpn_heard *heard)
 {
+	/* a group has one destination for its descriptor */
+	if (heard->kind == GV_KIND_DESCRIPTOR)
+		gvpn_group_rekey(heard->group, NULL, 0);
 	heard_detach(heard);
 	if (heard->rejected)
 		bgp_attr_unintern(&heard->rejected);

@@ -31,6 +31,12 @@
 #define GROUPVPN_CURRENT_SENDER_LEN 10
 #define GROUPVPN_N_CURRENT_SENDER ((notify_type_t)40970)
 
+/**
+ * Private use status notify of a registration, without data: the member has a
+ * bgpd that brings it the group's GSA_REKEY messages.
+ */
+#define GROUPVPN_N_REKEY_BY_BGP ((notify_type_t)40971)
+
 /* From 6.0.3 on plugins are defined with a macro that also exports the version
  * the daemon compares with its own. */
 #ifdef PLUGIN_DEFINE

@@ -28,6 +28,7 @@
 #define DEFAULT_ATD 10
 #define DEFAULT_DTD 20
 #define DEFAULT_REPLAY_WINDOW 128
+#define DEFAULT_KEK_LIFETIME 86400
 
 typedef struct private_groupvpn_config_t private_groupvpn_config_t;
 
@@ -153,6 +154,8 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->rekey_on_add == other->rekey_on_add &&
 		   this->rekey_on_remove == other->rekey_on_remove &&
 		   this->replay_window == other->replay_window &&
+		   this->rekey_by_bgp == other->rekey_by_bgp &&
+		   this->kek_lifetime == other->kek_lifetime &&
 		   (this->address == other->address ||
 			(this->address && other->address &&
 			 this->address->ip_equals(this->address, other->address))) &&
@@ -548,6 +551,17 @@ static bool parse_replay_window(groupvpn_group_t *group, char *value)
 	return TRUE;
 }
 
+static bool parse_rekey(groupvpn_group_t *group, char *value)
+{
+	group->rekey_by_bgp = streq(value, "bgp");
+	return group->rekey_by_bgp || streq(value, "inband");
+}
+
+static bool parse_kek_lifetime(groupvpn_group_t *group, char *value)
+{
+	return parse_time(value, 10, 30 * 24 * 60 * 60, &group->kek_lifetime);
+}
+
 static bool parse_address(groupvpn_group_t *group, char *value)
 {
 	struct gv_addr addr;
@@ -656,6 +670,10 @@ static const struct {
 		"\"yes\" or \"no\"" },
 	{ "replay_window", GV_ROLE_GCKS, FALSE, parse_replay_window,
 		"a power of two from 32 to 4096" },
+	{ "rekey", GV_ROLE_GCKS, FALSE, parse_rekey,
+		"\"bgp\" or \"inband\"" },
+	{ "kek_lifetime", GV_ROLE_GCKS, FALSE, parse_kek_lifetime,
+		"a time from 10s to 30d, such as 86400s or 1d" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
 		"an IPv4 address of this host" },
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
@@ -860,6 +878,8 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 		.sa_mode = GV_SA_DERIVED,
 		.encap = GV_ENCAP_GRE,
 		.replay_window = DEFAULT_REPLAY_WINDOW,
+		.rekey_by_bgp = TRUE,
+		.kek_lifetime = DEFAULT_KEK_LIFETIME,
 		.gcks = linked_list_create(),
 		.ref = 1,
 	);

@@ -93,6 +93,12 @@ struct groupvpn_group_t {
 	/** packets, a power of two; 0 with shared SAs */
 	uint32_t replay_window;
 
+	/** there is a Rekey SA, and its messages go to members by BGP */
+	bool rekey_by_bgp;
+
+	/** lifetime of a KEK, in seconds */
+	uint32_t kek_lifetime;
+
 	/** the address members reach this GCKS at, NULL to find it out */
 	host_t *address;
 

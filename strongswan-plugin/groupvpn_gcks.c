@@ -4,8 +4,7 @@
  * pushes a new one over the IKE_SAs of the members before the old one ends.
  *
  * This file ties its parts (see groupvpn_gcks_core.h) to charon's bus, to bgpd
- * and to the configuration. GSA_REKEY messages, LKH and sa_mode = shared are
- * not here.
+ * and to the configuration. sa_mode = shared is not here.
  */
 
 #include "groupvpn_gcks.h"
@@ -64,6 +63,49 @@ METHOD(groupvpn_control_handler_t, replay, void,
 
 	this = container_of(handler, private_groupvpn_gcks_t, public.handler);
 	groupvpn_gcks_replay(&this->core, client);
+}
+
+METHOD(groupvpn_control_handler_t, control_message, void,
+	groupvpn_control_handler_t *handler, u_int client,
+	const struct gv_ctl_msg *msg)
+{
+	private_groupvpn_gcks_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_gcks_group_t *group;
+
+	this = container_of(handler, private_groupvpn_gcks_t, public.handler);
+	if (msg->type != GV_CTL_REKEY)
+	{
+		return;
+	}
+	groups = this->core.groups;
+	groups->lock(groups);
+	group = groups->find(groups, msg->group_id);
+	if (group)
+	{
+		groupvpn_gcks_group_announced(group, client, msg->rekey_len > 0);
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_control_handler_t, gone, void,
+	groupvpn_control_handler_t *handler, u_int client)
+{
+	private_groupvpn_gcks_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_gcks_group_t *group;
+	enumerator_t *enumerator;
+
+	this = container_of(handler, private_groupvpn_gcks_t, public.handler);
+	groups = this->core.groups;
+	groups->lock(groups);
+	enumerator = groups->create_enumerator(groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		groupvpn_gcks_group_announced(group, client, FALSE);
+	}
+	enumerator->destroy(enumerator);
+	groups->unlock(groups);
 }
 
 /* --- timer --- */
@@ -283,8 +325,8 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 			},
 			.handler = {
 				.replay = _replay,
-				.message = (void*)nop,
-				.gone = (void*)nop,
+				.message = _control_message,
+				.gone = _gone,
 			},
 			.configure = _configure,
 			.get_manage = _get_manage,

@@ -59,6 +59,10 @@ typedef struct {
 	uint32_t epoch;
 	uint32_t sender_id;
 	uint16_t member_id;
+	/* its bgpd brings it GSA_REKEY messages */
+	bool by_bgp;
+	/* its keys of the group's tree, for the answer */
+	struct gv_key_path path;
 	/* the member is not admitted because it was evicted */
 	bool evicted;
 } request_t;
@@ -137,6 +141,10 @@ static bool check_age(groupvpn_gcks_group_t *group, request_t *request)
 		 "%u: it is not the one of the last run", group->cfg->name,
 		 request->epoch, newest);
 	group->first_epoch = newest + 1;
+	if (group->kek)
+	{	/* its messages would be taken for replays */
+		group->kek->distrust(group->kek);
+	}
 	if (groupvpn_gcks_group_roll(group, "store is an older one"))
 	{	/* that was all of it; nobody can have us do it again */
 		group->loaded = FALSE;
@@ -246,6 +254,10 @@ static void enter(groupvpn_gcks_group_t *group,
 	groupvpn_gcks_tell_member(group, registration);
 	if (added && group->cfg->rekey_on_add)
 	{
+		if (group->kek)
+		{
+			group->kek->distrust(group->kek);
+		}
 		groupvpn_gcks_group_batch(group, "member added");
 	}
 }
@@ -271,6 +283,34 @@ static bool check_number(groupvpn_gcks_group_t *group,
 	snprintf(why, GV_TEXT_MAX + 1, "the group has %u members, max_members = %u",
 			 count, group->cfg->max_members);
 	return FALSE;
+}
+
+/**
+ * Put a member into the key tree; FALSE if it can not be there, or not yet, and
+ * gets new keys in band.
+ *
+ * If policy wants new keys for one who is added it must not learn the KEK that
+ * is in use: whoever has that can open earlier messages, and their data keys.
+ * It asks again when it hears those of the next KEK. Nor does it learn keys of
+ * the tree that led to earlier KEKs.
+ */
+static bool join_tree(groupvpn_gcks_group_t *group,
+					  groupvpn_registration_t *registration)
+{
+	groupvpn_kek_t *kek = group->kek;
+	bool has = kek && kek->has(kek, registration->member_id);
+
+	if (!kek || has || !group->cfg->rekey_on_add)
+	{
+		return kek && kek->add(kek, registration->member_id);
+	}
+	if (group->batch_why || is_added(group, registration) ||
+		!kek->add(kek, registration->member_id))
+	{
+		return FALSE;
+	}
+	kek->refresh(kek, registration->member_id);
+	return TRUE;
 }
 
 /**
@@ -333,6 +373,7 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		registration->class = authorization.class;
 		registration->stored = FALSE;
 	}
+	request->by_bgp = request->by_bgp && join_tree(group, registration);
 	if (!groupvpn_gcks_save_registration(group, registration))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "its identifiers can not be stored, see "
@@ -340,6 +381,12 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
 	enter(group, registration, ike_sa, &authorization);
+	registration->by_bgp = request->by_bgp;
+	if (request->by_bgp)
+	{
+		group->kek->export(group->kek, registration->member_id, gsa,
+						   &request->path);
+	}
 	gsa->member_id = registration->member_id;
 	gsa->sender_id = registration->sender_id;
 	gsa->direction = registration->direction;
@@ -425,6 +472,7 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 		notify = GROUPVPN_N_REGISTRATION_FAILED;
 	}
 	gv_gsa_wipe(&gsa);
+	gv_path_wipe(&request->path);
 	if (notify)
 	{
 		DBG1(DBG_IKE, "groupvpn: registration of '%Y' at %H for group-ID %u "
@@ -517,6 +565,8 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 		free(request);
 		return;
 	}
+	request->by_bgp = message->get_notify(message,
+										  GROUPVPN_N_REKEY_BY_BGP) != NULL;
 	groups->lock(groups);
 	/* in place of one that was never answered */
 	free(this->requests->put(this->requests,

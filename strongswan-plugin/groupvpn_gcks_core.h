@@ -24,6 +24,7 @@
 #include "groupvpn_evictions.h"
 #include "groupvpn_groups.h"
 #include "groupvpn_ike_index.h"
+#include "groupvpn_kek.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_registrations.h"
 #include "groupvpn_sa_table.h"
@@ -48,6 +49,8 @@ enum groupvpn_gcks_counter_t {
 	GCKS_REMOVED,
 	GCKS_EVICTED,
 	GCKS_EPOCHS,
+	GCKS_KEKS,
+	GCKS_REKEYS_BY_BGP,
 	GCKS_REKEYS_PUSHED,
 	GCKS_REKEYS_ACKNOWLEDGED,
 	GCKS_REKEYS_REFUSED,
@@ -138,6 +141,13 @@ struct groupvpn_gcks_group_t {
 	 * there are none */
 	uint64_t batch;
 	char *batch_why;
+
+	/** Rekey SA, NULL if there is none; when to renew it */
+	groupvpn_kek_t *kek;
+	uint64_t renewal;
+
+	/** control client whose bgpd announces the GSA_REKEY messages, 0 if none */
+	u_int announcer;
 
 	/** first epoch whose Sender-IDs are counted as now */
 	uint32_t first_epoch;

@@ -44,10 +44,29 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 /*
  * See header
  */
+void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
+								groupvpn_registration_t *registration)
+{
+	registration->sender_id = 0;
+	group->unsaved = TRUE;
+	if (group->kek)
+	{
+		group->kek->remove(group->kek, registration->member_id);
+	}
+}
+
+/*
+ * See header
+ */
 void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 							   groupvpn_registration_t *registration)
 {
 	groupvpn_gcks_group_unregister(group, registration, "it left the group");
+	if (group->kek)
+	{	/* the next message comes under a KEK that it does not get */
+		group->kek->remove(group->kek, registration->member_id);
+		groupvpn_gcks_save_kek(group, FALSE);
+	}
 	if (group->cfg->rekey_on_remove)
 	{
 		groupvpn_gcks_group_batch(group, "member left");
@@ -57,11 +76,26 @@ void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 /*
  * See header
  */
-void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
-								groupvpn_registration_t *registration)
+void groupvpn_gcks_group_announced(groupvpn_gcks_group_t *group, u_int client,
+								   bool announced)
 {
-	registration->sender_id = 0;
-	group->unsaved = TRUE;
+	u_int before = group->announcer;
+
+	if (announced)
+	{
+		group->announcer = client;
+	}
+	else if (group->announcer == client)
+	{
+		group->announcer = 0;
+	}
+	if (!before != !group->announcer)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': %s", group->cfg->name,
+			 announced ? "bgpd announces GSA_REKEY messages"
+					   : "no bgpd announces GSA_REKEY messages, members get "
+						 "new keys in band");
+	}
 }
 
 /*
@@ -87,6 +121,11 @@ static char *resume_epoch(groupvpn_gcks_group_t *group)
 
 	if (!newest)
 	{
+		if (group->kek)
+		{	/* a store that was emptied of epochs is an older one, and messages
+			 * under its KEK would be taken for replays */
+			group->kek->distrust(group->kek);
+		}
 		return "start";
 	}
 	if (newest->sa.esp.encr != cfg->esp.encr ||
@@ -101,6 +140,10 @@ static char *resume_epoch(groupvpn_gcks_group_t *group)
 	/* not before members have had time to come back, if that is possible */
 	group->roll = min(max(group->roll, groupvpn_now() + RETURN_TIME * 1000),
 					  newest->expires - min(newest->expires, margin));
+	if (group->kek && group->kek->is_changed(group->kek))
+	{
+		return "group-wide rekey begins";
+	}
 	DBG1(DBG_IKE, "groupvpn: group '%s': epoch %u goes on", cfg->name,
 		 newest->sa.epoch);
 	return NULL;
@@ -190,6 +233,42 @@ static uint64_t next_roll(groupvpn_group_t *cfg, uint64_t now)
 }
 
 /**
+ * Make the GSA_REKEY messages that bring what the group has now, to be saved
+ *
+ * @param renew			bring another KEK, too
+ */
+static bool publish(groupvpn_gcks_group_t *group, bool renew)
+{
+	groupvpn_kek_t *kek = group->kek;
+	struct gv_gsa gsa;
+	bool ok;
+	u_int i;
+
+	if (!kek)
+	{
+		return TRUE;
+	}
+	renew |= kek->is_stale(kek);
+	groupvpn_gcks_group_compose(group, &gsa);
+	for (i = 0; i + 1 < gsa.epochs; i++)
+	{	/* it is made before they retire */
+		gsa.epoch[i].lifetime = min(gsa.epoch[i].lifetime,
+									group->cfg->dtd + GROUPVPN_PUSH_TIME);
+	}
+	ok = gsa.epochs && (!renew || kek->renew(kek, group->cfg->kek_lifetime)) &&
+		 kek->publish(kek, &gsa);
+	gv_gsa_wipe(&gsa);
+	if (!ok)
+	{
+		kek->settle(kek, FALSE);
+		return FALSE;
+	}
+	group->counters[GCKS_KEKS] += renew;
+	group->counters[GCKS_REKEYS_BY_BGP]++;
+	return TRUE;
+}
+
+/**
  * Begin a new epoch
  */
 static bool begin_epoch(groupvpn_gcks_group_t *group)
@@ -221,7 +300,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	newest = group->sas->add(group->sas, &epoch, now);
 	gv_wipe(&epoch, sizeof(epoch));
 	group->roll = next_roll(group->cfg, now);
-	if (!groupvpn_gcks_save_epochs(group, now))
+	if (!publish(group, FALSE) || !groupvpn_gcks_save_epochs(group, now))
 	{
 		group->sas->remove(group->sas, newest);
 		group->roll = now + GROUPVPN_PUSH_TIME * 1000;
@@ -239,6 +318,10 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	group->loaded = FALSE;
 	group->batch_why = NULL;
 	group->counters[GCKS_EPOCHS]++;
+	if (group->kek)
+	{
+		group->renewal = group->kek->get_renewal(group->kek);
+	}
 	return TRUE;
 }
 
@@ -260,6 +343,34 @@ void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
 	};
 	memcpy(gsa->route_secret, group->route_secret, GV_SECRET_LEN);
 	group->sas->export(group->sas, group->first_epoch, gsa, groupvpn_now());
+}
+
+/**
+ * Send what the group has now to those who do not get it by BGP
+ *
+ * @return				number of these members
+ */
+static u_int push(groupvpn_gcks_group_t *group)
+{
+	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+	bool by_bgp;
+	u_int count = 0;
+
+	by_bgp = group->kek && group->announcer &&
+			 !group->kek->is_broken(group->kek);
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (registration->ike_sa && !(by_bgp && registration->by_bgp))
+		{
+			rekey->push(rekey, group, registration);
+			count++;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return count;
 }
 
 /**
@@ -290,20 +401,39 @@ static void for_members(groupvpn_gcks_group_t *group,
 bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
 {
 	groupvpn_gcks_core_t *gcks = group->gcks;
-	u_int count = group->registrations->get_count(group->registrations);
+	u_int count = group->registrations->get_count(group->registrations), pushed;
 	bool ok;
 
 	ok = begin_epoch(group);
 	if (ok)
 	{
-		for_members(group, gcks->rekey->push);
+		pushed = push(group);
 		DBG1(DBG_IKE, "groupvpn: group '%s': epoch %u begins (%s), given to %u "
-			 "members", group->cfg->name,
-			 group->sas->newest(group->sas)->sa.epoch, why, count);
+			 "members, %u of them in band", group->cfg->name,
+			 group->sas->newest(group->sas)->sa.epoch, why, count, pushed);
 		groupvpn_gcks_tell_epoch(group, count, why);
 	}
 	gcks->timer->arm(gcks->timer, group->roll);
 	return ok;
+}
+
+/**
+ * Renew the KEK because of its lifetime
+ */
+static void renew_kek(groupvpn_gcks_group_t *group)
+{
+	bool broken;
+
+	/* should it fail, this is when we try again */
+	group->renewal = groupvpn_now() + GROUPVPN_PUSH_TIME * 1000;
+	if (publish(group, TRUE) && groupvpn_gcks_save_kek(group, TRUE))
+	{
+		group->renewal = group->kek->get_renewal(group->kek);
+		broken = group->kek->is_broken(group->kek);
+		DBG1(DBG_IKE, "groupvpn: group '%s': KEK renewed (lifetime)%s",
+			 group->cfg->name, broken ? ", members register again" : "");
+		groupvpn_gcks_tell_group(group);
+	}
 }
 
 /*
@@ -347,7 +477,11 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		timer->arm(timer, group->batch);
 	}
-	timer->arm(timer, group->roll);
+	if (group->renewal <= now)
+	{
+		renew_kek(group);
+	}
+	timer->arm(timer, min(group->roll, group->renewal));
 	enumerator = group->sas->create_enumerator(group->sas);
 	while (enumerator->enumerate(enumerator, &sa))
 	{
@@ -363,6 +497,7 @@ void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
 {
 	groupvpn_group_destroy(group->cfg);
 	group->sas->destroy(group->sas);
+	DESTROY_IF(group->kek);
 	group->registrations->destroy(group->registrations);
 	group->evictions->destroy(group->evictions);
 	DESTROY_IF(group->address);
@@ -436,6 +571,8 @@ void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 		DESTROY_IF(group->address);
 		group->address = cfg->address->clone(cfg->address);
 	}
+	/* a Rekey SA that can not be had is told of, and had in-band rekeys do */
+	groupvpn_gcks_load_kek(group);
 	groupvpn_gcks_review(group);
 	/* the new epoch tells members the new policy, and evicted ones nothing */
 	groupvpn_gcks_group_roll(group, "policy changed");

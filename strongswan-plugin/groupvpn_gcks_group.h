@@ -61,6 +61,14 @@ bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why);
 void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why);
 
 /**
+ * A bgpd announces the group's GSA_REKEY messages, or does not anymore.
+ *
+ * @param client		control client
+ */
+void groupvpn_gcks_group_announced(groupvpn_gcks_group_t *group, u_int client,
+								   bool announced);
+
+/**
  * When an epoch retires if another one begins.
  *
  * @param now			groupvpn_now()

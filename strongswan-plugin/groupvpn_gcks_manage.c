@@ -23,6 +23,8 @@ ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
 	"registrations-removed",
 	"evictions",
 	"epochs",
+	"keks",
+	"rekeys-by-bgp",
 	"rekeys-pushed",
 	"rekeys-acknowledged",
 	"rekeys-refused",
@@ -290,6 +292,13 @@ CALLBACK(list_group, void,
 	builder->add_kv(builder, "next-epoch", "%u",
 					groupvpn_vici_left(group->roll));
 	builder->add_kv(builder, "route-epoch", "%u", group->route_epoch);
+	builder->add_kv(builder, "rekey", "%s", group->kek ? "bgp" : "inband");
+	if (group->kek)
+	{
+		builder->add_kv(builder, "rekey-announced", "%s",
+						group->announcer ? "yes" : "no");
+		group->kek->describe(group->kek, builder);
+	}
 	builder->add_kv(builder, "members", "%u",
 					group->registrations->get_count(group->registrations));
 	if (group->cfg->max_members)

@@ -99,7 +99,7 @@ static void entry_saved(groupvpn_gcks_group_t *group,
 }
 
 /**
- * End a change
+ * Save what has changed of the Rekey SA, and end a change
  *
  * @param registration	entry that was saved, if any
  */
@@ -107,8 +107,18 @@ static bool commit(groupvpn_gcks_group_t *group,
 				   groupvpn_registration_t *registration)
 {
 	groupvpn_store_t *store = group->gcks->store;
+	bool ok;
 
-	if (!store->commit(store))
+	if (group->kek)
+	{
+		group->kek->save(group->kek);
+	}
+	ok = store->commit(store);
+	if (group->kek)
+	{
+		group->kek->settle(group->kek, ok);
+	}
+	if (!ok)
 	{
 		return FALSE;
 	}
@@ -125,9 +135,11 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 {
 	groupvpn_store_t *store = group->gcks->store;
 	uint32_t reserved = group->reserved;
-	bool durable;
+	bool durable, joined;
 
-	if (is_saved(registration))
+	joined = group->kek &&
+			 !group->kek->is_stored(group->kek, registration->member_id);
+	if (is_saved(registration) && !joined)
 	{
 		return TRUE;
 	}
@@ -136,7 +148,7 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 		group->reserved = min(registration->sender_id + RESERVED - 1,
 							  GV_SENDER_ID_MAX);
 	}
-	durable = !registration->stored || group->unsaved ||
+	durable = !registration->stored || group->unsaved || joined ||
 			  group->reserved != reserved;
 	store->begin(store, durable);
 	if (durable)
@@ -196,6 +208,52 @@ bool groupvpn_gcks_save_epochs(groupvpn_gcks_group_t *group, uint64_t now)
 /*
  * See header
  */
+bool groupvpn_gcks_save_kek(groupvpn_gcks_group_t *group, bool durable)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	if (!group->kek || !group->kek->is_changed(group->kek))
+	{
+		return TRUE;
+	}
+	store->begin(store, durable);
+	return commit(group, NULL);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_load_kek(groupvpn_gcks_group_t *group)
+{
+	groupvpn_store_t *store = group->gcks->store;
+
+	if (group->cfg->rekey_by_bgp && !group->kek)
+	{
+		group->kek = groupvpn_kek_create(group->cfg->name, group->cfg->id,
+										 store);
+		if (!group->kek->start(group->kek, group->cfg->kek_lifetime))
+		{
+			group->kek->destroy(group->kek);
+			group->kek = NULL;
+			return FALSE;
+		}
+		group->renewal = group->kek->get_renewal(group->kek);
+	}
+	else if (!group->cfg->rekey_by_bgp)
+	{
+		DESTROY_IF(group->kek);
+		group->kek = NULL;
+		group->renewal = GROUPVPN_NEVER;
+		store->begin(store, FALSE);
+		store->remove_kek(store, group->cfg->id);
+		store->commit(store);
+	}
+	return TRUE;
+}
+
+/*
+ * See header
+ */
 void groupvpn_gcks_remove_epoch(groupvpn_gcks_group_t *group,
 								groupvpn_sa_t *sa)
 {
@@ -228,7 +286,7 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 					 "generator failed", group->cfg->name);
 				return FALSE;
 			}
-			return TRUE;
+			return groupvpn_gcks_load_kek(group);
 		default:
 			return FALSE;
 	}
@@ -247,5 +305,5 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 					stored.admission != groupvpn_group_admission(group->cfg);
 	group->loaded = TRUE;
 	gv_wipe(&stored, sizeof(stored));
-	return TRUE;
+	return groupvpn_gcks_load_kek(group);
 }

@@ -45,6 +45,22 @@ void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 bool groupvpn_gcks_save_epochs(groupvpn_gcks_group_t *group, uint64_t now);
 
 /**
+ * Save what has changed of the Rekey SA, if anything.
+ *
+ * @param durable		have it survive the loss of power
+ * @return				FALSE if it was not stored
+ */
+bool groupvpn_gcks_save_kek(groupvpn_gcks_group_t *group, bool durable);
+
+/**
+ * Have a Rekey SA, as the store has it if it does, or have none, as the group
+ * is configured.
+ *
+ * @return				FALSE if there should be one and is not
+ */
+bool groupvpn_gcks_load_kek(groupvpn_gcks_group_t *group);
+
+/**
  * Remove an epoch that has ended, here and in the store.
  */
 void groupvpn_gcks_remove_epoch(groupvpn_gcks_group_t *group,

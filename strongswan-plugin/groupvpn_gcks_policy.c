@@ -281,7 +281,11 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 	while (enumerator->enumerate(enumerator, &registration))
 	{
 		if (!registration->sender_id)
-		{
+		{	/* should the store have missed that it went */
+			if (group->kek)
+			{
+				group->kek->remove(group->kek, registration->member_id);
+			}
 			continue;
 		}
 		applicant = to_applicant(registration);

@@ -132,7 +132,7 @@ static host_t *first_address()
 static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 {
 	groupvpn_sa_t *newest = group->sas->newest(group->sas);
-	uint8_t mac_key[GV_SECRET_LEN];
+	uint8_t mac_key[GV_SECRET_LEN], rekey[GV_REKEY_MAX];
 	struct gv_attr attr = {
 		.kind = GV_KIND_DESCRIPTOR,
 		.group_id = group->cfg->id,
@@ -149,6 +149,11 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 		return FALSE;
 	}
 	attr.gateway = groupvpn_addr(group->address);
+	if (group->kek)
+	{
+		attr.rekey_len = group->kek->get_messages(group->kek, rekey);
+		attr.rekey = attr.rekey_len ? rekey : NULL;
+	}
 	*msg = (struct gv_ctl_msg){
 		.type = GV_CTL_GROUP,
 		.group_id = group->cfg->id,

@@ -17,9 +17,10 @@ static bool is_number(const char *key)
 	static const char *keys[] = {
 		"activates", "age", "atd", "dtd", "epoch", "evicted", "expires",
 		"group-id", "ike-sa", "lifetime", "max-members", "member-id",
-		"members", "next-epoch",
-		"ready", "replay-window", "retires", "route-epoch", "sender-id",
-		"states", "uptime",
+		"members", "next-epoch", "ready", "rekey-expires", "rekey-keys",
+		"rekey-message-id", "rekey-messages", "rekey-octets",
+		"replay-window", "retires", "route-epoch", "sender-id", "states",
+		"tree-depth", "tree-members", "uptime",
 	};
 	size_t i;
 

@@ -170,9 +170,28 @@ static void begin(private_groupvpn_kek_t *this)
 		   tree->size * sizeof(*tree->nodes));
 }
 
+/**
+ * Tell that there is another KEK
+ */
+static void tell_renewal(private_groupvpn_kek_t *this)
+{
+	DBG1(DBG_IKE, "groupvpn: group '%s': new KEK for %u members", this->name,
+		 gv_lkh_members(&this->keys.tree));
+	if (this->broken)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': too many members have left for "
+			 "one GSA_REKEY message: the others have to register again for "
+			 "the new KEK, and get data keys in band until then", this->name);
+	}
+}
+
 METHOD(groupvpn_kek_t, settle, void,
 	private_groupvpn_kek_t *this, bool stored)
 {
+	bool renewed = this->before.tree.nodes &&
+				   memcmp(this->before.state.kek.spi, this->keys.state.kek.spi,
+						  GV_REKEY_SPI_LEN) != 0;
+
 	if (this->before.tree.nodes && !stored)
 	{
 		clear_keys(&this->keys);
@@ -186,6 +205,10 @@ METHOD(groupvpn_kek_t, settle, void,
 	this->renewed = FALSE;
 	if (stored)
 	{
+		if (renewed)
+		{
+			tell_renewal(this);
+		}
 		this->changed = this->messages_changed = this->all_changed = FALSE;
 		this->first_unsaved = this->keys.tree.next_key_id;
 		while (array_remove(this->removals, ARRAY_TAIL, NULL));
@@ -339,10 +362,32 @@ METHOD(groupvpn_kek_t, refresh, void,
 	}
 }
 
+METHOD(groupvpn_kek_t, distrust, void,
+	private_groupvpn_kek_t *this)
+{
+	this->keys.state.stale = this->changed = TRUE;
+}
+
 METHOD(groupvpn_kek_t, has, bool,
 	private_groupvpn_kek_t *this, uint16_t member_id)
 {
 	return gv_lkh_has(&this->keys.tree, member_id);
+}
+
+METHOD(groupvpn_kek_t, is_stored, bool,
+	private_groupvpn_kek_t *this, uint16_t member_id)
+{
+	struct gv_key_path path;
+	bool stored = TRUE;
+	u_int i;
+
+	gv_lkh_path(&this->keys.tree, member_id, &path);
+	for (i = 0; i < path.count; i++)
+	{
+		stored &= path.keys[i].key_id < this->first_unsaved;
+	}
+	gv_path_wipe(&path);
+	return stored;
 }
 
 METHOD(groupvpn_kek_t, is_stale, bool,
@@ -452,7 +497,7 @@ static bool make_renewal(private_groupvpn_kek_t *this,
 						 const struct gv_kek *next,
 						 groupvpn_store_message_t **message)
 {
-	size_t count = gv_lkh_cost(&this->keys.tree), cost = count;
+	size_t count = gv_lkh_cost(&this->keys.tree);
 	struct gv_wrapped_key *keys = calloc(count, sizeof(*keys));
 	struct gv_gsa gsa = {
 		.has_kek = TRUE,
@@ -479,9 +524,6 @@ static bool make_renewal(private_groupvpn_kek_t *this,
 		free(*message);
 		*message = NULL;
 	}
-	DBG1(DBG_IKE, "groupvpn: group '%s': new KEK for %u members, %zu wrapped "
-		 "keys in %zu octets", this->name, gv_lkh_members(&this->keys.tree),
-		 cost, *message ? (*message)->len : 0);
 	gv_gsa_wipe(&gsa);
 	free(keys);
 	return TRUE;
@@ -579,13 +621,6 @@ METHOD(groupvpn_kek_t, publish, bool,
 		this->broken = TRUE;
 	}
 	this->keys.messages->insert_last(this->keys.messages, message);
-	this->renewed = FALSE;
-	if (this->broken)
-	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': too many members have left for "
-			 "one GSA_REKEY message: the others have to register again for "
-			 "the new KEK, and get data keys in band until then", this->name);
-	}
 	return TRUE;
 }
 
@@ -711,7 +746,9 @@ groupvpn_kek_t *groupvpn_kek_create(char *name, uint32_t id,
 			.add = _add,
 			.remove = _remove_,
 			.refresh = _refresh,
+			.distrust = _distrust,
 			.has = _has,
+			.is_stored = _is_stored,
 			.is_stale = _is_stale,
 			.renew = _renew,
 			.publish = _publish,

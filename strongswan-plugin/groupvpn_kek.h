@@ -52,9 +52,20 @@ struct groupvpn_kek_t {
 	void (*refresh)(groupvpn_kek_t *this, uint16_t member_id);
 
 	/**
+	 * Have the next message come under another KEK.
+	 */
+	void (*distrust)(groupvpn_kek_t *this);
+
+	/**
 	 * Whether a member is in the key tree.
 	 */
 	bool (*has)(groupvpn_kek_t *this, uint16_t member_id);
+
+	/**
+	 * Whether the store has all that a member would be told, or it is not in
+	 * the key tree.
+	 */
+	bool (*is_stored)(groupvpn_kek_t *this, uint16_t member_id);
 
 	/**
 	 * Whether somebody has the KEK who must not read what follows.

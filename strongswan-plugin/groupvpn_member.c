@@ -10,6 +10,7 @@
 #include "groupvpn_member_exchange.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_manage.h"
+#include "groupvpn_member_rekey.h"
 #include "groupvpn_task.h"
 #include "compat.h"
 
@@ -260,6 +261,7 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 	switch (msg->type)
 	{
 		case GV_CTL_HELLO:
+			groupvpn_member_rekey_bgpd(&this->core, client, TRUE);
 			synchronize(this, client, TRUE);
 			break;
 		case GV_CTL_SYNC:
@@ -283,6 +285,13 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 			{
 				peers->unset(peers, msg->member_id);
 				group->dataplane->tell_soon(group->dataplane);
+			}
+			break;
+		case GV_CTL_REKEY:
+			if (group)
+			{
+				groupvpn_member_rekey_heard(group,
+					chunk_create((u_char*)msg->rekey, msg->rekey_len));
 			}
 			break;
 		default:
@@ -310,6 +319,7 @@ METHOD(groupvpn_control_handler_t, gone, void,
 		peers->orphan(peers, client);
 	}
 	enumerator->destroy(enumerator);
+	groupvpn_member_rekey_bgpd(&this->core, client, FALSE);
 	groups->unlock(groups);
 }
 
@@ -365,6 +375,7 @@ METHOD(groupvpn_member_t, destroy, void,
 	core->exchange->destroy(core->exchange);
 	core->timer->destroy(core->timer);
 	core->groups->destroy(core->groups);
+	core->bgpds->destroy(core->bgpds);
 	free(this);
 }
 
@@ -400,6 +411,7 @@ groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 			.kernel = kernel,
 			.vici = vici,
 			.groups = groupvpn_groups_create(GV_ROLE_MEMBER),
+			.bgpds = linked_list_create(),
 			.retry_min = retry_min * 1000,
 			.retry_max = retry_max * 1000,
 		},

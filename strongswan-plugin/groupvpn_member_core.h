@@ -7,6 +7,7 @@
  * - groupvpn_member_exchange: exchanges with the GCKS
  * - groupvpn_member_delivery: what came from the GCKS, on its way to the
  *   data plane
+ * - groupvpn_member_rekey: new keys that come by BGP
  * - groupvpn_member_manage: what management lists
  *
  * Unless said otherwise their functions want the groups locked. Nothing waits
@@ -24,6 +25,7 @@
 #include "groupvpn_dataplane.h"
 #include "groupvpn_groups.h"
 #include "groupvpn_kernel.h"
+#include "groupvpn_rekey_sa.h"
 #include "groupvpn_vici.h"
 
 #include <collections/linked_list.h>
@@ -33,6 +35,7 @@ typedef enum groupvpn_member_state_t groupvpn_member_state_t;
 typedef struct groupvpn_member_core_t groupvpn_member_core_t;
 typedef struct groupvpn_member_group_t groupvpn_member_group_t;
 typedef struct groupvpn_member_exchange_t groupvpn_member_exchange_t;
+typedef struct groupvpn_member_rekey_t groupvpn_member_rekey_t;
 
 /**
  * State of a registration
@@ -81,6 +84,9 @@ struct groupvpn_member_core_t {
 	/** groups, as groupvpn_member_group_t, and the lock of all this */
 	groupvpn_groups_t *groups;
 
+	/** bgpds that are connected, as (void*)(uintptr_t) of their numbers */
+	linked_list_t *bgpds;
+
 	/** exchanges with GCKSs */
 	groupvpn_member_exchange_t *exchange;
 
@@ -90,6 +96,36 @@ struct groupvpn_member_core_t {
 	/** delays of retries, in milliseconds */
 	uint64_t retry_min;
 	uint64_t retry_max;
+};
+
+/**
+ * What comes by BGP, see groupvpn_member_rekey.h.
+ */
+struct groupvpn_member_rekey_t {
+
+	/** Rekey SA */
+	groupvpn_rekey_sa_t *sa;
+
+	/** bgpd has not heard any message for too long */
+	bool deaf;
+
+	/** when that is so, if it goes on not to */
+	uint64_t silence;
+
+	/** when to register again, whether because keys were missed, and why */
+	uint64_t again;
+	bool lost;
+	const char *why;
+
+	/** when not to yet: if keys were missed, and for other reasons */
+	uint64_t not_lost_before;
+	uint64_t not_before;
+
+	/** how long to spread that over, in milliseconds */
+	u_int spread;
+
+	/** the last epoch that was told of */
+	uint32_t epoch;
 };
 
 /**
@@ -129,6 +165,9 @@ struct groupvpn_member_group_t {
 
 	/** what happened */
 	uint64_t counters[MEMBER_COUNTERS];
+
+	/** what comes by BGP */
+	groupvpn_member_rekey_t rekey;
 
 	/** epochs, device and peers */
 	groupvpn_dataplane_t *dataplane;

@@ -7,6 +7,7 @@
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_job.h"
 #include "groupvpn_member_manage.h"
+#include "groupvpn_member_rekey.h"
 #include "groupvpn_payload.h"
 #include "compat.h"
 
@@ -17,6 +18,8 @@
  */
 typedef struct {
 	struct gv_gsa gsa;
+	/* keys that came with the Rekey SA, registration only */
+	struct gv_key_path path;
 	/* addresses of the IKE_SA, registration only */
 	host_t *local;
 	host_t *gcks;
@@ -28,6 +31,7 @@ typedef struct {
 static void delivery_destroy(delivery_t *delivery)
 {
 	gv_gsa_wipe(&delivery->gsa);
+	gv_path_wipe(&delivery->path);
 	DESTROY_IF(delivery->local);
 	DESTROY_IF(delivery->gcks);
 	free(delivery);
@@ -83,12 +87,12 @@ static bool check_tags(groupvpn_member_group_t *group,
  * See header
  */
 bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
-							 message_t *message, struct gv_gsa *gsa,
-							 char why[GV_TEXT_MAX + 1])
+							 message_t *message, struct gv_key_path *path,
+							 struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
 {
 	enum gv_gikev2_error error;
 
-	error = groupvpn_get_gsa(message, ike_sa, gsa);
+	error = groupvpn_get_gsa(message, ike_sa, path, gsa);
 	if (error == GV_GIKEV2_MISSING &&
 		!groupvpn_payload_find(message, GV_PAYLOAD_GSA, &(chunk_t){}))
 	{
@@ -159,10 +163,11 @@ static bool check_identifiers(const struct gv_gsa *gsa,
  */
 bool groupvpn_member_get_answer(groupvpn_member_group_t *group,
 								ike_sa_t *ike_sa, message_t *message,
-								struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+								struct gv_key_path *path, struct gv_gsa *gsa,
+								char why[GV_TEXT_MAX + 1])
 {
 	return check_addresses(ike_sa, why) &&
-		   groupvpn_member_get_gsa(group, ike_sa, message, gsa, why) &&
+		   groupvpn_member_get_gsa(group, ike_sa, message, path, gsa, why) &&
 		   check_identifiers(gsa, why);
 }
 
@@ -183,6 +188,25 @@ static void start_afresh(groupvpn_member_group_t *group)
 		 groupvpn_member_gcks_name(group), why);
 	group->fresh = TRUE;
 	groupvpn_member_enter(group, MEMBER_WAITING, 0);
+}
+
+/**
+ * Tell that the GCKS has sent an epoch, if it is a new one
+ *
+ * @param how			the way it came
+ */
+static void tell_epoch(groupvpn_member_group_t *group,
+					   const struct gv_gsa *gsa, char *how)
+{
+	uint32_t epoch = gsa->epoch[gsa->epochs - 1].epoch;
+
+	if (epoch != group->rekey.epoch)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': received epoch %u %s",
+			 group->cfg->name, epoch, how);
+		groupvpn_member_tell_rekey(group, gsa, how);
+	}
+	group->rekey.epoch = epoch;
 }
 
 /**
@@ -209,6 +233,8 @@ static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
 			 "%u, Sender-ID %u, epoch %u", group->cfg->name,
 			 groupvpn_member_gcks_name(group), gsa->member_id, gsa->sender_id,
 			 epoch);
+		group->rekey.epoch = epoch;
+		groupvpn_member_rekey_registered(group, gsa, &delivery->path);
 		group->counters[MEMBER_REGISTRATIONS]++;
 		group->failures = 0;
 		group->missing = FALSE;
@@ -216,12 +242,43 @@ static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
 	}
 	else
 	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': received epoch %u",
-			 group->cfg->name, epoch);
 		group->counters[MEMBER_REKEYS_RECEIVED]++;
-		groupvpn_member_tell_rekey(group, gsa);
+		tell_epoch(group, gsa, "in band");
 	}
 	groupvpn_member_enter_registered(group);
+}
+
+/**
+ * Use what came from the GCKS by BGP. That goes on without a registration, too.
+ */
+static void use_message(groupvpn_member_group_t *group,
+						const struct gv_gsa *gsa)
+{
+	char why[GV_TEXT_MAX + 1];
+	bool registered = group->state == MEMBER_REGISTERED;
+
+	if (!check_tags(group, gsa, why))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': rekey by BGP not accepted: %s",
+			 group->cfg->name, why);
+		group->counters[MEMBER_REKEYS_REFUSED]++;
+	}
+	else if (group->dataplane->use(group->dataplane, gsa))
+	{
+		tell_epoch(group, gsa, "by BGP");
+		if (registered)
+		{
+			groupvpn_member_enter_registered(group);
+		}
+	}
+	else if (registered)
+	{
+		start_afresh(group);
+	}
+	else
+	{
+		group->fresh = TRUE;
+	}
 }
 
 CALLBACK(use_deliveries, job_requeue_t,
@@ -230,6 +287,7 @@ CALLBACK(use_deliveries, job_requeue_t,
 	groupvpn_groups_t *groups = job->member->groups;
 	delivery_t *delivery;
 	groupvpn_member_group_t *group;
+	struct gv_gsa gsa;
 
 	groups->lock(groups);
 	group = groups->find(groups, job->group_id);
@@ -240,6 +298,11 @@ CALLBACK(use_deliveries, job_requeue_t,
 		use_delivery(group, delivery);
 		delivery_destroy(delivery);
 	}
+	while (group && groupvpn_member_rekey_receive(group, &gsa))
+	{
+		use_message(group, &gsa);
+		gv_gsa_wipe(&gsa);
+	}
 	groups->unlock(groups);
 	return JOB_REQUEUE_NONE;
 }
@@ -247,19 +310,34 @@ CALLBACK(use_deliveries, job_requeue_t,
 /*
  * See header
  */
-void groupvpn_member_deliver(groupvpn_member_group_t *group,
-							 const struct gv_gsa *gsa, ike_sa_t *registration)
+void groupvpn_member_look(groupvpn_member_group_t *group)
 {
 	groupvpn_member_job_t job = {
 		.member = group->member,
 		.group_id = group->cfg->id,
 	};
+
+	groupvpn_member_job_queue(use_deliveries, &job);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_deliver(groupvpn_member_group_t *group,
+							 const struct gv_gsa *gsa,
+							 const struct gv_key_path *path,
+							 ike_sa_t *registration)
+{
 	delivery_t *delivery;
 	host_t *host;
 
 	INIT(delivery,
 		.gsa = *gsa,
 	);
+	if (path)
+	{
+		delivery->path = *path;
+	}
 	if (registration)
 	{
 		host = registration->get_my_host(registration);
@@ -268,5 +346,5 @@ void groupvpn_member_deliver(groupvpn_member_group_t *group,
 		delivery->gcks = host->clone(host);
 	}
 	group->deliveries->insert_last(group->deliveries, delivery);
-	groupvpn_member_job_queue(use_deliveries, &job);
+	groupvpn_member_look(group);
 }

@@ -21,13 +21,15 @@
  * Decode and check the GSA and KD of a message for a group.
  *
  * @param ike_sa		IKE_SA it came by
+ * @param path			receives keys that come with a Rekey SA, to be wiped in
+ *						any case; NULL if there must be none
  * @param gsa			receives the content, to be wiped in any case
  * @param why			receives the reason why it is of no use
  * @return				FALSE if it is of no use
  */
 bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
-							 message_t *message, struct gv_gsa *gsa,
-							 char why[GV_TEXT_MAX + 1]);
+							 message_t *message, struct gv_key_path *path,
+							 struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1]);
 
 /**
  * Whether the answer to a registration can be used: besides what
@@ -35,17 +37,27 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
  */
 bool groupvpn_member_get_answer(groupvpn_member_group_t *group,
 								ike_sa_t *ike_sa, message_t *message,
-								struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1]);
+								struct gv_key_path *path, struct gv_gsa *gsa,
+								char why[GV_TEXT_MAX + 1]);
 
 /**
  * Have what came be used after what came before.
  *
  * @param gsa			what came, copied
+ * @param path			keys that came with a Rekey SA, copied; NULL if this is
+ *						an in-band rekey
  * @param registration	IKE_SA it came by if it answers a registration, NULL
  *						if it is an in-band rekey
  */
 void groupvpn_member_deliver(groupvpn_member_group_t *group,
-							 const struct gv_gsa *gsa, ike_sa_t *registration);
+							 const struct gv_gsa *gsa,
+							 const struct gv_key_path *path,
+							 ike_sa_t *registration);
+
+/**
+ * Have the GSA_REKEY messages that bgpd has heard be used after that.
+ */
+void groupvpn_member_look(groupvpn_member_group_t *group);
 
 /**
  * Remove what came by a registration that is none anymore.

@@ -9,6 +9,7 @@
 #include "groupvpn_member_delivery.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_job.h"
+#include "groupvpn_member_rekey.h"
 #include "groupvpn_payload.h"
 #include "groupvpn_task.h"
 #include "compat.h"
@@ -91,6 +92,11 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 			message->add_notify(message, FALSE, GROUPVPN_N_CURRENT_SENDER,
 								chunk_from_thing(current));
 		}
+		if (groupvpn_member_rekey_wanted(group))
+		{
+			message->add_notify(message, FALSE, GROUPVPN_N_REKEY_BY_BGP,
+								chunk_empty);
+		}
 		ok = TRUE;
 	}
 	groups->unlock(groups);
@@ -129,6 +135,7 @@ static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	groupvpn_member_exchange_t *exchange = group->member->exchange;
 	char why[GV_TEXT_MAX + 1];
 	struct gv_gsa gsa = {};
+	struct gv_key_path path = {};
 	notify_type_t notify;
 
 	notify = find_error(message);
@@ -136,7 +143,8 @@ static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	{
 		groupvpn_member_refused(group, notify);
 	}
-	else if (!groupvpn_member_get_answer(group, ike_sa, message, &gsa, why))
+	else if (!groupvpn_member_get_answer(group, ike_sa, message, &path, &gsa,
+										 why))
 	{
 		exchange->leave(exchange, group);
 		groupvpn_member_fail(group, TRUE, why);
@@ -145,8 +153,9 @@ static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	{
 		groupvpn_member_enter(group, MEMBER_REGISTERED,
 							  GROUPVPN_REGISTER_TIMEOUT * 1000);
-		groupvpn_member_deliver(group, &gsa, ike_sa);
+		groupvpn_member_deliver(group, &gsa, &path, ike_sa);
 	}
+	gv_path_wipe(&path);
 	gv_gsa_wipe(&gsa);
 }
 
@@ -238,17 +247,17 @@ static bool receive_rekey(private_groupvpn_member_exchange_t *this,
 	groupvpn_member_group_t *group = NULL;
 	bool ok = FALSE;
 
-	if (groupvpn_get_gsa(message, ike_sa, &gsa) == GV_GIKEV2_OK)
+	if (groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK)
 	{
 		groups->lock(groups);
 		group = groupvpn_member_find(this->member, gsa.group_id,
 									 ike_sa->get_unique_id(ike_sa),
 									 MEMBER_REGISTERED);
 		ok = group && !gsa.sender_id &&
-			 groupvpn_member_get_gsa(group, ike_sa, message, &gsa, why);
+			 groupvpn_member_get_gsa(group, ike_sa, message, NULL, &gsa, why);
 		if (ok)
 		{
-			groupvpn_member_deliver(group, &gsa, NULL);
+			groupvpn_member_deliver(group, &gsa, NULL, NULL);
 		}
 		else if (group)
 		{

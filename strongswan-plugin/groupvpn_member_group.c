@@ -17,6 +17,7 @@
 #include "groupvpn_member_exchange.h"
 #include "groupvpn_member_job.h"
 #include "groupvpn_member_manage.h"
+#include "groupvpn_member_rekey.h"
 #include "compat.h"
 
 #include <daemon.h>
@@ -340,13 +341,16 @@ void groupvpn_member_group_run(groupvpn_member_group_t *group, uint64_t now)
 {
 	groupvpn_dataplane_t *dataplane = group->dataplane;
 	groupvpn_timer_t *timer = group->member->timer;
+	uint64_t rekey;
 
 	if (!dataplane->run(dataplane, now))
 	{
 		groupvpn_member_enter(group, MEMBER_WAITING, 0);
 	}
+	rekey = groupvpn_member_rekey_run(group, now);
 	run_registration(group, now);
-	timer->arm(timer, min(group->due, dataplane->get_deadline(dataplane)));
+	timer->arm(timer, min(min(group->due, rekey),
+						  dataplane->get_deadline(dataplane)));
 }
 
 /*
@@ -398,6 +402,7 @@ void groupvpn_member_refused(groupvpn_member_group_t *group,
 	{
 		group->dataplane->down(group->dataplane,
 							   "the GCKS says we may not be a member");
+		groupvpn_member_rekey_end(group);
 	}
 	groupvpn_member_fail(group, TRUE, explain(notify));
 }
@@ -442,6 +447,7 @@ void groupvpn_member_group_start(groupvpn_member_core_t *member,
 											   member->kernel, member->control,
 											   member->vici, member->timer),
 	);
+	groupvpn_member_rekey_init(group);
 	member->groups->add(member->groups, group);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are a member",
 		 cfg->name, cfg->id);
@@ -455,6 +461,7 @@ void groupvpn_member_group_stop(groupvpn_member_group_t *group, char *why)
 {
 	group->dataplane->down(group->dataplane, why);
 	group->dataplane->destroy(group->dataplane);
+	groupvpn_member_rekey_destroy(group);
 	groupvpn_member_clear_deliveries(group);
 	group->deliveries->destroy(group->deliveries);
 	groupvpn_group_destroy(group->cfg);

@@ -59,7 +59,7 @@ void groupvpn_member_tell_refusal(groupvpn_member_group_t *group,
  * See header
  */
 void groupvpn_member_tell_rekey(groupvpn_member_group_t *group,
-								const struct gv_gsa *gsa)
+								const struct gv_gsa *gsa, char *how)
 {
 	groupvpn_vici_t *vici = group->member->vici;
 	vici_builder_t *builder = vici->begin(vici, "rekey");
@@ -71,8 +71,32 @@ void groupvpn_member_tell_rekey(groupvpn_member_group_t *group,
 						gsa->epoch[gsa->epochs - 1].epoch);
 		builder->add_kv(builder, "atd", "%u", gsa->atd);
 		builder->add_kv(builder, "dtd", "%u", gsa->dtd);
+		builder->add_kv(builder, "received", "%s", how);
 		vici->raise(vici, "rekey", 0, builder);
 	}
+}
+
+/**
+ * Add what is known of the Rekey SA
+ */
+static void add_rekey_sa(vici_builder_t *builder, groupvpn_rekey_sa_t *sa)
+{
+	char hex[2 * GV_REKEY_SPI_LEN + 1];
+	uint32_t message_id;
+	chunk_t spi;
+	u_int keys;
+
+	if (sa->describe(sa, &spi, &message_id, &keys))
+	{
+		builder->add_kv(builder, "rekey-spi", "%s",
+						chunk_to_hex(spi, hex, FALSE).ptr);
+		builder->add_kv(builder, "rekey-message-id", "%u", message_id);
+		builder->add_kv(builder, "rekey-expires", "%u",
+						groupvpn_vici_left(sa->get_expiry(sa)));
+		builder->add_kv(builder, "rekey-keys", "%u", keys);
+	}
+	builder->add_kv(builder, "rekey-heard", "%s",
+					sa->is_hearing(sa) ? "yes" : "no");
 }
 
 /**
@@ -95,6 +119,7 @@ CALLBACK(list_group, void,
 		{
 			builder->add_kv(builder, "ike-sa", "%u", group->ike_sa);
 		}
+		add_rekey_sa(builder, group->rekey.sa);
 		group->dataplane->describe(group->dataplane, builder);
 		member->vici->raise(member->vici, "list-group", client, builder);
 	}
@@ -129,6 +154,9 @@ CALLBACK(add_counters, void,
 
 	groupvpn_vici_add_counters(builder, member_counter_names, group->counters,
 							   MEMBER_COUNTERS);
+	groupvpn_vici_add_counters(builder, groupvpn_rekey_counter_names,
+							   group->rekey.sa->get_counters(group->rekey.sa),
+							   GROUPVPN_REKEY_COUNTERS);
 }
 
 /*

@@ -33,8 +33,9 @@ void groupvpn_member_tell_refusal(groupvpn_member_group_t *group,
  * Tell that the GCKS has sent a new epoch.
  *
  * @param gsa			what it sent
+ * @param how			"in band" or "by BGP"
  */
 void groupvpn_member_tell_rekey(groupvpn_member_group_t *group,
-								const struct gv_gsa *gsa);
+								const struct gv_gsa *gsa, char *how);
 
 #endif /** GROUPVPN_MEMBER_MANAGE_H_ @}*/

@@ -243,10 +243,12 @@ bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
  * See header
  */
 enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
+									  struct gv_key_path *path,
 									  struct gv_gsa *gsa)
 {
 	const struct gv_gsa_receiver receiver = {
-		.can = GV_CAN_SHARED | GV_CAN_IPIP,
+		.can = GROUPVPN_CAN | (path ? GV_CAN_REKEY_SA : 0),
+		.path = path,
 	};
 	uint8_t kwk[GV_KWK_LEN];
 	enum gv_gikev2_error error = GV_GIKEV2_UNWRAP;

@@ -46,12 +46,20 @@ bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
 					  const struct gv_gsa *gsa);
 
 /**
+ * What else we can do than what everybody can, of enum gv_can.
+ */
+#define GROUPVPN_CAN (GV_CAN_SHARED | GV_CAN_IPIP)
+
+/**
  * Decode the GSA and KD payloads of a message.
  *
+ * @param path			receives the keys that come with a Rekey SA, to be
+ *						wiped; NULL if there must be none
  * @param gsa			receives the content, to be wiped; undefined on errors
  * @return				GV_GIKEV2_MISSING if one of them is absent
  */
 enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
+									  struct gv_key_path *path,
 									  struct gv_gsa *gsa);
 
 /**

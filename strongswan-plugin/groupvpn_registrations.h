@@ -80,6 +80,9 @@ struct groupvpn_registration_t {
 	uint32_t ike_sa;
 	ike_sa_id_t *ike_sa_id;
 
+	/** it was given the Rekey SA, as its bgpd brings it GSA_REKEY messages */
+	bool by_bgp;
+
 	/** an in-band rekey over that IKE_SA waits for its response */
 	bool rekeying;
 };

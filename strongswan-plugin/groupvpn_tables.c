@@ -107,6 +107,35 @@ static const char *replay(struct json_object *group)
 }
 
 /**
+ * Show what there is of a Rekey SA
+ */
+static void show_rekey_sa(FILE *out, struct json_object *group)
+{
+	if (!has(group, "rekey-spi"))
+	{
+		fprintf(out, "  keys:    come in band\n");
+		return;
+	}
+	if (has(group, "rekey-octets"))
+	{
+		fprintf(out, "  keys:    by BGP, %s by bgpd: %llu messages, %llu octets\n",
+				is(group, "rekey-announced") ? "announced" : "not announced",
+				number(group, "rekey-messages"),
+				number(group, "rekey-octets"));
+		fprintf(out, "  tree:    %llu members, depth %llu\n",
+				number(group, "tree-members"), number(group, "tree-depth"));
+	}
+	else
+	{
+		fprintf(out, "  keys:    by BGP, %s by bgpd\n",
+				is(group, "rekey-heard") ? "heard" : "not heard");
+	}
+	fprintf(out, "  KEK:     %s, next Message-ID %llu, ends in %s\n",
+			text(group, "rekey-spi"), number(group, "rekey-message-id"),
+			seconds(group, "rekey-expires"));
+}
+
+/**
  * Show what a GCKS tells of a group
  */
 static void show_gcks(FILE *out, struct json_object *group)
@@ -132,6 +161,7 @@ static void show_gcks(FILE *out, struct json_object *group)
 		fprintf(out, ", asked for at %s", text(group, "policy"));
 	}
 	fprintf(out, "\n");
+	show_rekey_sa(out, group);
 }
 
 /**
@@ -149,6 +179,7 @@ static void show_member(FILE *out, struct json_object *group)
 			has(group, "problem") ? ": " : "", text(group, "problem"));
 	fprintf(out, "  device:  %s, %s%s\n", text(group, "device"),
 			has(group, "vrf") ? "VRF " : "default table", text(group, "vrf"));
+	show_rekey_sa(out, group);
 	if (!has(group, "epoch"))
 	{
 		return;

@@ -166,8 +166,8 @@ def test_a_store_that_is_not_right_is_refused(lab):
         "it is not a database": lambda: store.write_bytes(b"hello\n" * 100),
         "it is not a database of": foreign,
         "is damaged; move it": lambda: store.write_bytes(b""),
-        "it is of version 3, and this plugin knows versions up to 2":
-            lambda: sql(store, "PRAGMA user_version = 3"),
+        "it is of version 4, and this plugin knows versions up to 3":
+            lambda: sql(store, "PRAGMA user_version = 4"),
         "is the key of another store": lambda: key.write_bytes(b"k" * 32),
         "it has not 32 octets": lambda: key.write_bytes(b"k" * 31),
         "is missing; bring it back": key.unlink,
@@ -178,6 +178,7 @@ def test_a_store_that_is_not_right_is_refused(lab):
         "its log": lambda: store.rename(directory / "gcks.db-wal"),
         "read-only": lambda: remount("ro"),
     }
+    wait_for(lambda: len(tags(lab["blue1"])) == 1, "older epochs to go", 60)
     given, number = identifiers(lab), epoch(lab)
     before = spis(lab["blue1"])
     ping = Ping(lab.far(lab.site("blue1"), "blue"), "10.2.0.10")

@@ -157,8 +157,9 @@ static void register_member(unsigned int id)
 
 	assert_true(life.kek->add(life.kek, id));
 	assert_true(life.kek->has(life.kek, id));
-	if (life.kek->is_changed(life.kek))
+	if (!life.kek->is_stored(life.kek, id))
 		commit(true);
+	assert_true(life.kek->is_stored(life.kek, id));
 	compose(&gsa);
 	gsa.member_id = id;
 	gsa.sender_id = 1000 + id;

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""New keys by BGP: GSA_REKEY messages in the descriptor, and the key tree.
+
+Members of the shared network take them from their bgpd; that no exchange of an
+IKE SA was needed is what the counters say.
+"""
+
+import contextlib
+import ipaddress
+import re
+import signal
+import socket
+import struct
+import subprocess
+
+from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, Speaker,
+                         group_attribute, rd, tlv, update, vpnv6_nlri)
+from lab import wait_for
+from sites import SR_ADDRESS, SR_AS, Network, Site, member_swanctl
+from test_management import counters, ctl, ctl_json, epoch
+from test_policing import in_place_of_bgpd, route_epoch
+from test_restart import everybody_reaches, start_charon
+
+CONTROL = "/run/charon.groupvpn.ctl"
+HELLO, SYNC, GROUP, REKEY = 1, 2, 10, 22  # messages of the control socket
+GROUP_ID, ATTR, MESSAGES = 1, 13, 17  # TLVs of it
+GATEWAY_TLV, REKEY_TLV = 1, 3  # TLVs of the group attribute
+SPI, MESSAGE_ID = slice(0, 16), slice(20, 24)
+
+
+def group(host, name="blue"):
+    return ctl_json(host, "list-groups", name)[0]
+
+
+def members(lab, name="blue"):
+    return [site.name for site in lab.network.members(name)]
+
+
+def is_by_bgp(host, name="blue"):
+    told = group(host, name)
+    return "rekey-spi" in told and told["rekey-heard"]
+
+
+def wait_by_bgp(lab, name="blue"):
+    """Everybody is registered to get new keys by BGP, and has those of now."""
+    wait_for(lambda: group(lab["sr"], name)["members"] ==
+             len(members(lab, name)), "all members to be registered", 60)
+    wait_for(lambda: group(lab["sr"], name)["rekey-announced"],
+             "the S/R to announce GSA_REKEY messages")
+    for member in members(lab, name):
+        wait_for(lambda m=member: is_by_bgp(lab[m], name),
+                 f"{member} to take GSA_REKEY messages from bgpd")
+    wait_same_sa(lab, members(lab, name), name)
+
+
+def wait_same_sa(lab, names, name="blue"):
+    def same(member):
+        ours, theirs = group(lab["sr"], name), group(lab[member], name)
+        return all(ours[key] == theirs.get(key)
+                   for key in ("rekey-spi", "rekey-message-id", "epoch"))
+    for member in names:
+        wait_for(lambda m=member: same(m), f"{member} to have the GCKS's keys")
+
+
+def rose(before, after, **expected):
+    """That counters rose by as much as expected, those named only."""
+    assert {k: after[k.replace("_", "-")] - before[k.replace("_", "-")]
+            for k in expected} == expected
+
+
+def control(host):
+    """A connection to charon, as bgpd has one."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.settimeout(10)
+    connection.connect(str(host.outside(CONTROL)))
+    connection.send(control_message(HELLO))
+    return connection
+
+
+def control_message(kind, *tlvs):
+    return struct.pack("!BBHI", 1, kind, 0, 7) + b"".join(
+        struct.pack("!HH", kind, len(value)) + value for kind, value in tlvs)
+
+
+def split_tlvs(data, head):
+    while data:
+        kind, length = struct.unpack(head, data[:struct.calcsize(head)])
+        data = data[struct.calcsize(head):]
+        yield kind, data[:length]
+        data = data[length:]
+
+
+def announced(lab, group_id=100):
+    """The GSA_REKEY messages that the GCKS has its bgpd announce."""
+    with control(lab["sr"]) as connection:
+        while True:
+            packet = connection.recv(8192)
+            tlvs = dict(split_tlvs(packet[8:], "!HH"))
+            if packet[1] == GROUP and \
+                    struct.unpack("!I", tlvs[GROUP_ID])[0] == group_id:
+                break
+            assert packet[1] != SYNC
+    # between the header and the MAC
+    data = dict(split_tlvs(tlvs[ATTR][18:-16], "!BH"))[REKEY_TLV]
+    messages = []
+    while data:
+        length = struct.unpack("!I", data[24:28])[0]
+        messages.append(data[:length])
+        data = data[length:]
+    return messages
+
+
+def tell(host, messages, group_id=100):
+    """Has a member's charon hear GSA_REKEY messages that no BGP brought."""
+    with control(host) as connection:
+        connection.send(control_message(
+            REKEY, (GROUP_ID, struct.pack("!I", group_id)),
+            (MESSAGES, b"".join(messages))))
+        # it has been read when charon has said all it has
+        while connection.recv(8192)[1] != SYNC:
+            pass
+
+
+def test_new_keys_come_by_bgp(lab):
+    sr, names = lab["sr"], members(lab)
+    wait_by_bgp(lab)
+    before = {name: counters(lab[name], "blue") for name in ["sr", *names]}
+    message = announced(lab)[-1]
+    ctl(sr, "rekey", "blue")
+    wait_same_sa(lab, names)
+    rose(before["sr"], counters(sr, "blue"), epochs=1, keks=0, rekeys_by_bgp=1,
+         rekeys_pushed=0, registrations=0)
+    for name in names:
+        rose(before[name], counters(lab[name], "blue"), rekeys_by_bgp=1,
+             rekeys_received=0, registrations=0)
+    new = announced(lab)[-1]
+    assert new[SPI] == message[SPI]
+    assert int.from_bytes(new[MESSAGE_ID], "big") == \
+        int.from_bytes(message[MESSAGE_ID], "big") + 1
+    everybody_reaches(lab, "blue1", "blue")
+
+
+def test_who_was_away_follows_the_chain(lab):
+    """New KEK included, without a word to the GCKS."""
+    sr, blue1, red = lab["sr"], lab["blue1"], lab.site("dual")
+    wait_by_bgp(lab)
+    before, spi = counters(blue1, "blue"), group(sr)["rekey-spi"]
+    blue1.bgpd.stop()
+    ctl(sr, "rekey", "blue")
+    # one leaves: what follows is under a KEK that it does not get
+    lab.reconfigure("dual", member_swanctl(red, lab.network, groups=["red"]))
+    wait_for(lambda: "dual" not in lab.registered("blue"), "dual to leave")
+    ctl(sr, "rekey", "blue")
+    assert group(sr)["rekey-spi"] != spi
+    assert group(sr)["tree-members"] == 2
+    assert group(blue1)["rekey-spi"] == spi
+    blue1.bgpd.start()
+    blue1.load_frr()
+    wait_same_sa(lab, ["blue1", "blue2"])
+    rose(before, counters(blue1, "blue"), registrations=0, rekeys_received=0,
+         rekeys_missed=0)
+    lab.restore("dual")
+    lab.wait_until_up()
+    wait_by_bgp(lab)
+    everybody_reaches(lab, "dual", "blue")
+
+
+def test_a_killed_gcks_keeps_kek_and_message_ids(lab):
+    sr = lab["sr"]
+    wait_by_bgp(lab)
+    told, messages = group(sr), announced(lab)
+    sr.charon.kill()
+    start_charon(sr)
+    again = group(sr)
+    for key in ("rekey-spi", "rekey-message-id", "epoch", "tree-members",
+                "rekey-octets"):
+        assert again[key] == told[key]
+    assert announced(lab) == messages
+    wait_for(lambda: group(sr)["rekey-announced"],
+             "bgpd to say that it announces them")
+    # nobody has noticed yet, and all get what is next
+    ctl(sr, "rekey", "blue")
+    wait_same_sa(lab, members(lab))
+    assert group(sr)["rekey-message-id"] == told["rekey-message-id"] + 1
+    lab.wait_until_up()
+
+
+@contextlib.contextmanager
+def cut_off(lab, site):
+    """Nothing reaches the site's gateway."""
+    router = lab["b1"] if site.number % 2 else lab["b2"]
+    router.ip(f"route add blackhole {site.gateway}/32")
+    try:
+        yield
+    finally:
+        router.ip(f"route del blackhole {site.gateway}/32")
+
+
+def test_the_evicted_can_not_open_what_follows(lab):
+    sr, evicted = lab["sr"], lab.site("blue2")
+    wait_by_bgp(lab)
+    before = {name: counters(lab[name], "blue") for name in members(lab)}
+    with cut_off(lab, evicted):
+        # it never hears of it, keeps all keys it has, and gets all messages
+        ctl(sr, "evict", "blue", evicted.identity, "stolen")
+        wait_same_sa(lab, ["blue1", "dual"])
+        messages = announced(lab)
+        assert len(messages) >= 2
+        old = epoch(lab["blue2"], "blue")
+        tell(lab["blue2"], messages)
+        wait_for(lambda: counters(lab["blue2"], "blue")["rekeys-excluded"] >
+                 before["blue2"]["rekeys-excluded"],
+                 "blue2 to find itself excluded")
+        rose(before["blue2"], counters(lab["blue2"], "blue"), rekeys_by_bgp=0,
+             rekeys_received=0)
+        assert epoch(lab["blue2"], "blue") == old
+        assert epoch(sr, "blue") > old
+    for name in ("blue1", "dual"):
+        rose(before[name], counters(lab[name], "blue"), rekeys_by_bgp=2,
+             rekeys_received=0, registrations=0, rekeys_excluded=0)
+    everybody_reaches_but(lab, "blue1", "dual")
+    ctl(sr, "readmit", "blue", evicted.identity)
+    lab["blue2"].reload_swanctl()
+    lab.wait_until_up()
+    wait_by_bgp(lab)
+
+
+def everybody_reaches_but(lab, a, b):
+    """Two who are left reach one another."""
+    address = lab.site(b).end_host_address("blue")
+    wait_for(lambda: lab.asked(lab.site(a), "blue", address) == f"{b}.blue",
+             f"{a} to reach {b}")
+
+
+def test_what_is_forged_or_replayed_is_counted(lab):
+    """By a descriptor of a route epoch that the member cannot check."""
+    sr, member = lab["sr"], lab["blue1"]
+    wait_by_bgp(lab)
+    old = announced(lab)
+    ctl(sr, "rekey", "blue")
+    wait_same_sa(lab, members(lab))
+    current = announced(lab)
+    state, before = group(member), counters(member, "blue")
+    site, number = lab.site("blue1"), route_epoch(lab, "blue1") + 1
+    gateway = tlv(GATEWAY_TLV, ipaddress.ip_address(SR_ADDRESS).packed)
+
+    def hears(messages, counter):
+        was = counters(member, "blue")
+        value = group_attribute(
+            DESCRIPTOR, 100, 0, 0, SR_ADDRESS, number,
+            tlvs=gateway + tlv(REKEY_TLV, b"".join(messages)))
+        session.send(update(SR_AS, 100,
+                            [vpnv6_nlri(rd(0, 100), DESCRIPTOR_PREFIX)],
+                            value, SR_ADDRESS))
+        wait_for(lambda: counters(member, "blue")[counter] > was[counter],
+                 f"a message to be counted as {counter}", 10)
+        now = counters(member, "blue")
+        for key in ("rekeys-by-bgp", "registrations"):
+            assert now[key] == before[key]
+        for key in ("rekey-spi", "rekey-message-id", "epoch"):
+            assert group(member)[key] == state[key]
+    last = current[-1]
+    with in_place_of_bgpd(sr, lambda: Speaker.accept(
+            sr, SR_ADDRESS, site.gateway, SR_AS)) as session:
+        hears(old, "rekeys-replayed")
+        hears([last[:-1] + bytes([last[-1] ^ 1])], "rekeys-forged")
+        hears([last[:40] + bytes([last[40] ^ 1]) + last[41:]], "rekeys-forged")
+        hears([last[:-9]], "rekeys-malformed")
+        hears([b"\0" * 60], "rekeys-malformed")
+        # one of a Rekey SA that it does not know: perhaps it has missed some
+        hears([bytes([last[0] ^ 1]) + last[1:]], "rekeys-missed")
+        wait_for(lambda: counters(member, "blue")["registrations"] >
+                 before["registrations"], "blue1 to register again", 20)
+        assert "registering again: of an unknown Rekey SA" in \
+            member.log("charon")
+    lab.wait_until_up()
+    wait_by_bgp(lab)
+
+
+def test_without_bgpd_new_keys_come_in_band(lab):
+    sr, member, others = lab["sr"], lab["blue1"], ["blue2", "dual"]
+    wait_by_bgp(lab)
+    member.bgpd.stop()
+    lab.register_again("blue1")
+    wait_for(lambda: "rekey-spi" not in group(member)
+             and group(member)["state"] == "registered",
+             "blue1 to register without a Rekey SA")
+    before = {name: counters(lab[name], "blue")
+              for name in ("sr", "blue1", *others)}
+    assert "1 of them in band" in new_keys(lab)
+    wait_for(lambda: epoch(member, "blue") == epoch(sr, "blue"),
+             "blue1 to have the new epoch")
+    wait_same_sa(lab, others)
+    rose(before["sr"], counters(sr, "blue"), rekeys_pushed=1)
+    rose(before["blue1"], counters(member, "blue"), rekeys_received=1,
+         rekeys_by_bgp=0)
+    member.bgpd.start()
+    member.load_frr()
+    wait_by_bgp(lab)
+
+    # nor does the S/R's bgpd have to be there
+    sr.bgpd.stop()
+    wait_for(lambda: not group(sr)["rekey-announced"],
+             "the GCKS to notice")
+    before = {name: counters(lab[name], "blue") for name in members(lab)}
+    assert "3 of them in band" in new_keys(lab)
+    for name in members(lab):
+        wait_for(lambda n=name: epoch(lab[n], "blue") == epoch(sr, "blue"),
+                 f"{name} to have the new epoch")
+        rose(before[name], counters(lab[name], "blue"), rekeys_received=1)
+    sr.bgpd.start()
+    sr.load_frr()
+    lab.wait_until_up()
+    wait_by_bgp(lab)
+
+
+def new_keys(lab):
+    """What the GCKS's log says of a rekey by command."""
+    since = lab["sr"].log_size("charon")
+    ctl(lab["sr"], "rekey", "blue")
+    return lab["sr"].log("charon", since)
+
+
+class Flood:
+    """Pings every 20 ms until it is asked how many answers never came."""
+
+    def __init__(self, namespace, address):
+        self.process = namespace.popen("ping", "-n", "-i", "0.02", "-W", "5",
+                                       address, stdout=subprocess.PIPE,
+                                       text=True)
+
+    def end(self):
+        """How many were sent, and how many of these never answered."""
+        self.process.send_signal(signal.SIGINT)
+        out = self.process.communicate()[0]
+        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", out)}
+        # what is on its way at the end is nobody's fault
+        sent = max(answered)
+        return sent, sent - len(answered)
+
+
+def test_100_rekeys_lose_no_packet(own_lab):
+    lab = own_lab(Network(
+        groups={"blue": 100},
+        sites=[Site("blue1", {"blue": "10.1.0"}),
+               Site("blue2", {"blue": "10.2.0"})],
+        policy={"blue": ("atd = 2s", "dtd = 5s", "kek_lifetime = 30s")}))
+    lab.start()
+    lab.wait_until_up()
+    wait_by_bgp(lab)
+    sr, names = lab["sr"], members(lab)
+    before = {name: counters(lab[name], "blue") for name in ["sr", *names]}
+    floods = [Flood(lab.far(lab.site(a), "blue"),
+                    lab.site(b).end_host_address("blue"))
+              for a, b in (("blue1", "blue2"), ("blue2", "blue1"))]
+    logs = {name: lab[name].log_size("charon") for name in names}
+    for _ in range(100):
+        number = re.search(r"epoch (\d+) begins", ctl(sr, "rekey", "blue"))[1]
+        for name, since in logs.items():
+            lab[name].wait_for_log("charon", f"received epoch {number} by BGP",
+                                   since)
+    for name in names:
+        wait_for(lambda n=name: [sa["state"] for sa in ctl_json(
+            lab[n], "list-sas", "blue")] == ["sending"],
+            f"{name} to have the last epoch only")
+    results = [flood.end() for flood in floods]
+    rose(before["sr"], counters(sr, "blue"), epochs=100, rekeys_pushed=0,
+         registrations=0)
+    # the KEK has been renewed meanwhile, too
+    assert counters(sr, "blue")["keks"] > before["sr"]["keks"]
+    for name in names:
+        rose(before[name], counters(lab[name], "blue"), rekeys_received=0,
+             registrations=0, rekeys_missed=0)
+        assert counters(lab[name], "blue")["rekeys-by-bgp"] - \
+            before[name]["rekeys-by-bgp"] > 100
+    print(f"sent and lost, both ways: {results}")
+    for sent, lost in results:
+        assert sent > 1000
+        assert lost == 0
