@@ -264,7 +264,7 @@ METHOD(groupvpn_exchange_t, registration_response, void,
 	struct gv_gsa gsa = {};
 	bool ok;
 
-	ok = groupvpn_get_gsa(message, ike_sa, &gsa) == GV_GIKEV2_OK;
+	ok = groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK;
 	gv_gsa_wipe(&gsa);
 	count(this, ok ? &this->done : &this->failed);
 }

@@ -168,7 +168,7 @@ METHOD(groupvpn_exchange_t, registration_response, void,
 {
 	struct gv_gsa gsa = {};
 
-	if (groupvpn_get_gsa(message, ike_sa, &gsa) == GV_GIKEV2_OK)
+	if (groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK)
 	{
 		seen.answers++;
 		seen.sender_id = gsa.sender_id;
@@ -201,7 +201,7 @@ METHOD(listener_t, message_hook, bool,
 
 	if (incoming && message->get_request(message) &&
 		groupvpn_is_carrier(ike_sa, message, plain) &&
-		groupvpn_get_gsa(message, ike_sa, &gsa) == GV_GIKEV2_OK)
+		groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK)
 	{
 		seen.rekeys++;
 		seen.rekey_epoch = gsa.epoch[gsa.epochs - 1].epoch;
@@ -422,7 +422,7 @@ void gcks_start()
 		fclose(conf);
 	}
 	config = groupvpn_config_create(file);
-	policy = groupvpn_policy_create();
+	policy = groupvpn_policy_file_create();
 	control = groupvpn_control_create(path, "root");
 	vici = groupvpn_vici_create(path);
 	store = groupvpn_store_create_none();
