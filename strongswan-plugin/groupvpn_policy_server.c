@@ -111,6 +111,8 @@ struct private_policy_t {
 typedef struct {
 	char *subject;
 	uint32_t group_id;
+	/* path of the server that is asked */
+	char *path;
 	/* the last valid answer, if there was any */
 	bool known;
 	struct policy_answer answer;
@@ -130,6 +132,7 @@ static void entry_destroy(entry_t *entry)
 {
 	entry->jobs->destroy_offset(entry->jobs, offsetof(job_t, destroy));
 	free(entry->subject);
+	free(entry->path);
 	free(entry);
 }
 
@@ -290,7 +293,8 @@ static char *compose(groupvpn_group_t *group, groupvpn_applicant_t *applicant)
 /* --- answers --- */
 
 /**
- * Find what was said last about an applicant, NULL if nothing
+ * Find what was said last about an applicant, NULL if nothing. What another
+ * server has said does not count.
  */
 static entry_t *find_entry(private_policy_t *this,
 						   groupvpn_group_t *group,
@@ -303,6 +307,13 @@ static entry_t *find_entry(private_policy_t *this,
 	{
 		entry = this->entries->get(this->entries, subject);
 		free(subject);
+	}
+	if (entry && !streq(entry->path, group->policy))
+	{
+		free(entry->path);
+		entry->path = strdup(group->policy);
+		entry->known = FALSE;
+		entry->settled = 0;
 	}
 	return entry;
 }
@@ -352,6 +363,7 @@ static entry_t *get_entry(private_policy_t *this,
 		INIT(entry,
 			.subject = subject,
 			.group_id = group->id,
+			.path = strdup(group->policy),
 			.jobs = linked_list_create(),
 		);
 		this->entries->put(this->entries, entry->subject, entry);
