@@ -91,10 +91,19 @@ METHOD(groupvpn_route_keys_t, add, bool,
 	private_groupvpn_route_keys_t *this, uint32_t epoch,
 	const uint8_t secret[GV_SECRET_LEN], uint64_t activates, uint64_t retires)
 {
+	bool back = is_key(&this->other, epoch, secret);
+
 	if (is_key(&this->current, epoch, secret) ||
-		is_key(&this->other, epoch, secret))
+		(back && this->activates != GROUPVPN_NEVER))
 	{
 		return FALSE;
+	}
+	if (back)
+	{	/* that of before a GCKS had lost its store, which it has again */
+		this->activates = activates;
+		this->retires = max(retires, activates);
+		run(this, groupvpn_now());
+		return TRUE;
 	}
 	if (this->current.epoch == epoch)
 	{	/* of a GCKS that has lost its own */

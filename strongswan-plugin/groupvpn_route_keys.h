@@ -32,9 +32,10 @@ struct groupvpn_route_key_t {
 struct groupvpn_route_keys_t {
 
 	/**
-	 * Take over a secret. One that is there already changes nothing; the first
-	 * one is used at once; one that comes while two are there takes the place
-	 * of the one that is not used.
+	 * Take over a secret. One that is used or comes next changes nothing; the
+	 * one that went before comes next once more; the first one is used at once;
+	 * one that comes while two are there takes the place of the one that is not
+	 * used.
 	 *
 	 * @param activates	when to use it, groupvpn_now() based
 	 * @param retires	when the one before it is forgotten, not earlier
