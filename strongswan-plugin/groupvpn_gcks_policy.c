@@ -301,6 +301,11 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 			evict(group, registration, decision.why);
 			found = TRUE;
 		}
+		else if (group->kek && group->admitted_others &&
+				 registration->remembered)
+		{	/* it is judged when it comes back, and gets no keys before */
+			group->kek->remove(group->kek, registration->member_id);
+		}
 		else if (registration->ike_sa)
 		{
 			memcpy(registration->label, decision.label,
