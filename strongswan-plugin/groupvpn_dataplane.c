@@ -90,6 +90,11 @@ struct private_groupvpn_dataplane_t {
 	uint32_t sender_id;
 
 	/**
+	 * Whether we only send or only receive, likewise
+	 */
+	enum gv_direction direction;
+
+	/**
 	 * Secrets of the group's routes
 	 */
 	groupvpn_route_keys_t *routes;
@@ -402,7 +407,8 @@ METHOD(groupvpn_dataplane_t, down, void,
  */
 static void attach_peers(private_groupvpn_dataplane_t *this)
 {
-	this->peers->attach(this->peers, &this->link, this->sas, this->member_id);
+	this->peers->attach(this->peers, &this->link, this->sas, this->member_id,
+						this->direction);
 	this->peers->update(this->peers);
 }
 
@@ -701,14 +707,21 @@ static void update_mtu(private_groupvpn_dataplane_t *this)
 }
 
 /**
- * Use another encapsulation
+ * Use what the states that we have do not go with
  */
-static void set_encap(private_groupvpn_dataplane_t *this, enum gv_encap encap)
+static void set_policy(private_groupvpn_dataplane_t *this,
+					   const struct gv_gsa *gsa)
 {
-	if (this->link.encap != encap)
+	if (this->link.encap != gsa->encap)
 	{
 		this->public.down(&this->public, "its encapsulation changes");
-		this->link.encap = encap;
+		this->link.encap = gsa->encap;
+	}
+	if (gsa->sender_id && this->direction != gsa->direction)
+	{	/* a rekey does not tell it */
+		this->public.down(&this->public, "its policy has us send or receive "
+						  "only, or no longer so");
+		this->direction = gsa->direction;
 	}
 }
 
@@ -726,7 +739,7 @@ METHOD(groupvpn_dataplane_t, use, bool,
 	{	/* a registration */
 		forget_unknown(this, gsa);
 	}
-	set_encap(this, gsa->encap);
+	set_policy(this, gsa);
 	if (would_reuse(this, gsa, gsa->sender_id ?: this->sender_id))
 	{
 		if (!this->sas->newest(this->sas))
@@ -990,6 +1003,9 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	groupvpn_vici_add_policy(builder, this->link.encap,
 							 groupvpn_sa_is_shared(newest), &newest->sa.esp,
 							 newest->replay_window);
+	builder->add_kv(builder, "direction", "%s",
+					this->direction == GV_SEND_ONLY ? "send" :
+					this->direction == GV_RECEIVE_ONLY ? "receive" : "both");
 	builder->add_kv(builder, "epoch", "%u", newest->sa.epoch);
 	builder->add_kv(builder, "age", "%u", groupvpn_vici_age(newest->since));
 	builder->add_kv(builder, "route-epoch", "%u",

@@ -64,6 +64,7 @@ struct private_groupvpn_peers_t {
 	groupvpn_link_t *link;
 	groupvpn_sa_table_t *sas;
 	uint16_t member_id;
+	enum gv_direction direction;
 
 	/**
 	 * Peers, member-ID => peer_t
@@ -291,7 +292,8 @@ static bool add_state(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
  */
 static void receive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
-	if (groupvpn_sa_is_shared(sa) && !sa->receiving)
+	if (this->direction != GV_SEND_ONLY && groupvpn_sa_is_shared(sa) &&
+		!sa->receiving)
 	{
 		sa->receiving = add_state(this, sa, this->any, gv_spi(sa->sa.tag, 0), 0,
 								  TRUE);
@@ -433,27 +435,29 @@ static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 static bool update_pair(private_groupvpn_peers_t *this, peer_t *peer,
 						groupvpn_sa_t *sa, char why[GV_TEXT_MAX + 1])
 {
-	pair_t *pair;
+	bool send = sa->sending && this->direction != GV_RECEIVE_ONLY;
+	bool receive = this->direction != GV_SEND_ONLY;
 	bool receiving;
+	pair_t *pair;
 
 	pair = get_pair(this, peer, sa, why);
 	if (!pair)
 	{
 		return FALSE;
 	}
-	if (!groupvpn_sa_is_shared(sa) && !pair->in)
+	if (receive && !groupvpn_sa_is_shared(sa) && !pair->in)
 	{
 		pair->in = add_state(this, sa, pair->gateway, pair->spi_in,
 							 pair->sender_id, TRUE);
 	}
 	receive_shared(this, sa);
-	receiving = pair->in || sa->receiving;
-	if (receiving && !pair->out && sa->sending)
+	receiving = pair->in || sa->receiving || !receive;
+	if (receiving && !pair->out && send)
 	{
 		pair->out = add_state(this, sa, pair->gateway, pair->spi_out,
 							  pair->sender_id, FALSE);
 	}
-	if (!receiving || pair->out != sa->sending)
+	if (!receiving || pair->out != send)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the %s SA of epoch "
 				 "%u", receiving ? "outbound" : "inbound", sa->sa.epoch);
@@ -575,6 +579,12 @@ static bool install_peer(private_groupvpn_peers_t *this, peer_t *peer,
 		}
 	}
 	enumerator->destroy(enumerator);
+	if (usable && this->direction == GV_RECEIVE_ONLY)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group's policy has this member "
+				 "only receive");
+		return FALSE;
+	}
 	if (usable && !add_neighbor(this, peer))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused the neighbour");
@@ -792,11 +802,13 @@ METHOD(groupvpn_peers_t, orphan, void,
 
 METHOD(groupvpn_peers_t, attach, void,
 	private_groupvpn_peers_t *this, groupvpn_link_t *link,
-	groupvpn_sa_table_t *sas, uint16_t member_id)
+	groupvpn_sa_table_t *sas, uint16_t member_id,
+	enum gv_direction direction)
 {
 	this->link = link;
 	this->sas = sas;
 	this->member_id = member_id;
+	this->direction = direction;
 }
 
 /**

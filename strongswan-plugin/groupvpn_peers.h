@@ -72,9 +72,11 @@ struct groupvpn_peers_t {
 	 * @param link		must live until detach()
 	 * @param sas		SA table of the group, the same
 	 * @param member_id	our own member-ID
+	 * @param direction	whether we only send or only receive, the same
 	 */
 	void (*attach)(groupvpn_peers_t *this, groupvpn_link_t *link,
-				   groupvpn_sa_table_t *sas, uint16_t member_id);
+				   groupvpn_sa_table_t *sas, uint16_t member_id,
+				   enum gv_direction direction);
 
 	/**
 	 * Remove all states and neighbours from the kernel.
