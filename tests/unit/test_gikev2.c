@@ -113,6 +113,7 @@ static void assert_gsa(const struct gv_gsa *a, const struct gv_gsa *b)
 	assert_int_equal(a->member_id, b->member_id);
 	assert_int_equal(a->sender_id, b->sender_id);
 	assert_int_equal(a->direction, b->direction);
+	assert_int_equal(a->channel_id, b->channel_id);
 	assert_int_equal(a->epochs, b->epochs);
 	for (unsigned int i = 0; i < a->epochs; i++) {
 		const struct gv_epoch_sa *x = &a->epoch[i], *y = &b->epoch[i];
@@ -261,6 +262,7 @@ static void range_ends(void **state)
 	gsa.member_id = UINT16_MAX;
 	gsa.sender_id = GV_SENDER_ID_MAX;
 	gsa.direction = GV_RECEIVE_ONLY;
+	gsa.channel_id = GV_SENDER_ID_MAX - 1;
 	round_trip(&gsa);
 
 	gsa = registration();
@@ -275,6 +277,7 @@ static void range_ends(void **state)
 	gsa.member_id = 1;
 	gsa.sender_id = 1;
 	gsa.direction = GV_SEND_ONLY;
+	gsa.channel_id = 2;
 	round_trip(&gsa);
 }
 
@@ -337,6 +340,8 @@ static void refuses_to_encode(void **state)
 	bad[n] = registration(), bad[n++].sender_id = GV_SENDER_ID_MAX + 1;
 	bad[n] = registration(), bad[n++].direction = GV_RECEIVE_ONLY + 1;
 	bad[n] = rekey(), bad[n++].direction = GV_SEND_ONLY;
+	bad[n] = rekey(), bad[n++].channel_id = GV_SENDER_ID_MAX + 1;
+	bad[n] = registration(), bad[n++].channel_id = EX_SENDER;
 	for (size_t i = 0; i < n; i++) {
 		assert_false(encode(&bad[i], &bodies));
 		assert_int_equal(bodies.gsa_len, 0);
