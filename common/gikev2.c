@@ -75,6 +75,7 @@
 #define GWP_ENCAP 16385
 #define GWP_REPLAY_WINDOW 16386
 #define GWP_GROUP_ID 16387
+#define GWP_CHANNEL 16388
 /* Group key bag attributes */
 #define SA_KEY 1
 #define ROUTE_SECRET 16384
@@ -246,7 +247,10 @@ enum gv_gikev2_error gv_gsa_check(const struct gv_gsa *gsa)
 	    gsa->sender_id > GV_SENDER_ID_MAX ||
 	    !gsa->sender_id != !gsa->member_id ||
 	    gsa->direction > GV_RECEIVE_ONLY ||
-	    (gsa->direction && !gsa->member_id))
+	    (gsa->direction && !gsa->member_id) ||
+	    gsa->channel_id > GV_SENDER_ID_MAX ||
+	    (gsa->channel_id && (gsa->sa_mode != GV_SA_DERIVED ||
+				 gsa->channel_id == gsa->sender_id)))
 		return GV_GIKEV2_BAD_VALUE;
 	error = check_replay_window(gsa);
 	return error == GV_GIKEV2_OK ? check_epochs(gsa) : error;
@@ -456,6 +460,8 @@ static void put_gw_policy(struct gv_writer *w, const struct gv_gsa *gsa)
 		put_tv(w, GWP_REPLAY_WINDOW, gsa->replay_window_log2);
 	if (gsa->encap != GV_ENCAP_GRE)
 		put_tlv32(w, GWP_GROUP_ID, gsa->group_id);
+	if (gsa->channel_id)
+		put_tlv32(w, GWP_CHANNEL, gsa->channel_id);
 	gv_close16(w, mark, 4);
 }
 
@@ -980,7 +986,7 @@ static enum gv_gikev2_error get_gsa_policy(struct gv_reader *r, uint8_t spi_len,
 static enum gv_gikev2_error get_gw_policy(struct gv_reader *r,
 					  struct decoding *d)
 {
-	enum { ATD, DTD, BITS, MODE, ENCAP, REPLAY, GROUP, FIELDS };
+	enum { ATD, DTD, BITS, MODE, ENCAP, REPLAY, GROUP, CHANNEL, FIELDS };
 	static const struct rule rules[FIELDS] = {
 		[ATD] = {GWP_ATD, 0, false, false},
 		[DTD] = {GWP_DTD, 0, false, false},
@@ -989,6 +995,7 @@ static enum gv_gikev2_error get_gw_policy(struct gv_reader *r,
 		[ENCAP] = {GWP_ENCAP, 0, true, false},
 		[REPLAY] = {GWP_REPLAY_WINDOW, 0, false, false},
 		[GROUP] = {GWP_GROUP_ID, 4, false, false},
+		[CHANNEL] = {GWP_CHANNEL, 4, false, false},
 	};
 	struct field fields[FIELDS];
 	struct gv_gsa *gsa = d->gsa;
@@ -1019,6 +1026,11 @@ static enum gv_gikev2_error get_gw_policy(struct gv_reader *r,
 	gsa->sa_mode = mode;
 	gsa->encap = encap;
 	gsa->replay_window_log2 = tv_of(&fields[REPLAY]);
+	if (fields[CHANNEL].present) {
+		gsa->channel_id = gv_get32(&fields[CHANNEL].tlv);
+		if (!gsa->channel_id)
+			return GV_GIKEV2_BAD_VALUE;
+	}
 	if (!fields[GROUP].present)
 		return GV_GIKEV2_OK;
 	return set_group_id(gsa, gv_get32(&fields[GROUP].tlv));

@@ -82,6 +82,9 @@ struct gv_gsa {
 	uint16_t atd, dtd; /* seconds, RFC 9838 section 4.4.3 (GW policy) */
 	/* derived: GV_REPLAY_LOG2_MIN..MAX, shared: 0 */
 	uint8_t replay_window_log2;
+	/* Sender-ID of the S/R itself, for the SAs that protect the BGP session
+	 * of each member with it; 0: that is not protected.  Derived only. */
+	uint32_t channel_id;
 	/* 1..GV_EPOCHS_MAX, oldest first: epochs rise, tags differ. */
 	unsigned int epochs;
 	struct gv_epoch_sa epoch[GV_EPOCHS_MAX];

@@ -110,6 +110,8 @@ void groupvpn_group_destroy(groupvpn_group_t *this)
 		destroy_patterns(this->receivers);
 		free(this->policy);
 		this->gcks->destroy_function(this->gcks, free);
+		this->reflectors->destroy_offset(this->reflectors,
+										 offsetof(host_t, destroy));
 		DESTROY_IF(this->address);
 		free(this->vrf);
 		free(this->device);
@@ -134,6 +136,9 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 	return streq(this->name, other->name) &&
 		   this->id == other->id &&
 		   this->role == other->role &&
+		   this->channel == other->channel &&
+		   this->reflectors->equals_offset(this->reflectors, other->reflectors,
+										   offsetof(host_t, ip_equals)) &&
 		   patterns_equal(this->members, other->members) &&
 		   this->credential == other->credential &&
 		   patterns_equal(this->issuers, other->issuers) &&
@@ -603,6 +608,11 @@ static bool parse_device(groupvpn_group_t *group, char *value)
 	return gv_name_valid(value, GV_IFNAME_MAX);
 }
 
+static bool parse_channel(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "no", "yes", &group->channel);
+}
+
 static bool parse_fail(groupvpn_group_t *group, char *value)
 {
 	return parse_choice(value, "close", "open", &group->fail_open);
@@ -631,6 +641,8 @@ static const struct {
 		"a number from 1 to 4294967295" },
 	{ "role", 0, TRUE, parse_role,
 		"\"member\" or \"gcks\"" },
+	{ "channel", 0, FALSE, parse_channel,
+		"\"yes\" or \"no\"" },
 	{ "members", GV_ROLE_GCKS, FALSE, parse_members, IDENTITIES },
 	{ "credential", GV_ROLE_GCKS, FALSE, parse_credential,
 		"\"any\", \"psk\" or \"pubkey\"" },
@@ -779,6 +791,11 @@ static bool check_shared(private_groupvpn_config_t *this, settings_t *settings,
 		ok = complain(this, group->name, "esn = \"yes\": not with sa_mode = "
 					  "\"shared\", where each sender counts on its own");
 	}
+	if (group->channel)
+	{
+		ok = complain(this, group->name, "channel = \"yes\": not with sa_mode = "
+					  "\"shared\"");
+	}
 	window = settings->get_str(settings, "groups.%s.replay_window", NULL,
 							   group->name);
 	if (window)
@@ -820,6 +837,16 @@ static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
 	{
 		return FALSE;
 	}
+	if (group->channel && !group->address)
+	{
+		return complain(this, group->name, "channel = \"yes\": set 'address' "
+						"to the IPv4 address that members speak BGP to");
+	}
+	if (group->channel)
+	{
+		group->reflectors->insert_last(group->reflectors,
+									group->address->clone(group->address));
+	}
 	if (!group->members->get_count(group->members))
 	{
 		DBG1(DBG_CFG, "groupvpn: %s: group '%s': 'members' is empty, nobody "
@@ -829,9 +856,53 @@ static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
 }
 
 /**
+ * Get the addresses of the GCKSs of a member from their connections: BGP to them
+ * is protected before these are of any use
+ */
+static bool find_reflectors(private_groupvpn_config_t *this,
+							settings_t *settings, groupvpn_group_t *group)
+{
+	enumerator_t *names, *addresses;
+	char *name, *value, *token;
+	struct gv_addr addr;
+	bool ok = TRUE;
+
+	names = group->gcks->create_enumerator(group->gcks);
+	while (names->enumerate(names, &name))
+	{
+		value = settings->get_str(settings, "connections.%s.remote_addrs", "",
+								  name);
+		ok &= *value != '\0';
+		addresses = enumerator_create_token(value, ",", " ");
+		while (addresses->enumerate(addresses, &token))
+		{
+			if (gv_addr_parse(token, &addr) && addr.len == 4)
+			{
+				group->reflectors->insert_last(group->reflectors,
+										host_create_from_string(token, 0));
+			}
+			else
+			{
+				ok = FALSE;
+			}
+		}
+		addresses->destroy(addresses);
+		if (!ok)
+		{
+			complain(this, group->name, "channel = \"yes\": remote_addrs = "
+					 "\"%s\" of connection '%s' must be IPv4 addresses, of the "
+					 "S/R that BGP is spoken to", value, name);
+			break;
+		}
+	}
+	names->destroy(names);
+	return ok;
+}
+
+/**
  * Whether the configuration of a member fits together, and its defaults
  */
-static bool check_member(private_groupvpn_config_t *this,
+static bool check_member(private_groupvpn_config_t *this, settings_t *settings,
 						 groupvpn_group_t *group)
 {
 	bool ok = TRUE;
@@ -843,6 +914,10 @@ static bool check_member(private_groupvpn_config_t *this,
 		ok = complain(this, group->name, "the default device name \"%s\" has "
 					  "%zu characters, at most %d are possible: set 'device'",
 					  group->device, strlen(group->device), GV_IFNAME_MAX);
+	}
+	if (group->channel)
+	{
+		ok &= find_reflectors(this, settings, group);
 	}
 	if (group->vrf && streq(group->vrf, group->device))
 	{
@@ -881,6 +956,7 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 		.rekey_by_bgp = TRUE,
 		.kek_lifetime = DEFAULT_KEK_LIFETIME,
 		.gcks = linked_list_create(),
+		.reflectors = linked_list_create(),
 		.ref = 1,
 	);
 	if (!gv_name_valid(name, GV_NAME_MAX))
@@ -913,7 +989,7 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 			ok &= check_gcks(this, settings, group);
 			break;
 		case GV_ROLE_MEMBER:
-			ok &= check_member(this, group);
+			ok &= check_member(this, settings, group);
 			break;
 	}
 	if (!ok)

@@ -45,6 +45,12 @@ struct groupvpn_group_t {
 	/** what this host is to the group */
 	enum gv_role role;
 
+	/** whether BGP between members and the S/R is protected */
+	bool channel;
+
+	/** then the addresses of the S/R, as host_t: our own, or of the GCKSs */
+	linked_list_t *reflectors;
+
 	/* role = gcks */
 
 	/** identity patterns of those who may join, as identification_t */

@@ -131,6 +131,22 @@ struct private_groupvpn_dataplane_t {
 	groupvpn_peers_t *peers;
 
 	/**
+	 * The S/R, as one more of them: protects BGP with it
+	 */
+	groupvpn_peers_t *channel;
+	groupvpn_link_t channel_link;
+
+	/**
+	 * Its Sender-ID, as last given by the GCKS, 0 for none
+	 */
+	uint32_t channel_id;
+
+	/**
+	 * What is wrong with that, as last told to the operator
+	 */
+	char *channel_why;
+
+	/**
 	 * When to look at the kernel, and when to tell bgpd of changed figures
 	 */
 	uint64_t check;
@@ -252,6 +268,26 @@ static void add_route_keys(private_groupvpn_dataplane_t *this,
 		msg->other_route_epoch = other->epoch;
 		msg->has_other_route_secret = TRUE;
 		memcpy(msg->other_route_secret, other->secret, GV_SECRET_LEN);
+	}
+}
+
+/**
+ * Callback of the channel
+ */
+static void on_channel_status(private_groupvpn_dataplane_t *this,
+							  uint16_t member_id, uint32_t sender_id,
+							  bool ready, char *why)
+{
+	if (ready)
+	{
+		DBG2(DBG_NET, "groupvpn: group '%s': BGP with the S/R (Sender-ID %u) "
+			 "is protected", this->cfg->name, sender_id);
+	}
+	else
+	{
+		DBG1(DBG_NET, "groupvpn: group '%s': BGP with the S/R (Sender-ID %u) "
+			 "can not pass by the group's SAs: %s", this->cfg->name, sender_id,
+			 why);
 	}
 }
 
@@ -382,6 +418,7 @@ static void remove_keys(private_groupvpn_dataplane_t *this, char *why)
 		this->up = FALSE;
 		this->peers->detach(this->peers);
 	}
+	this->channel->detach(this->channel);
 	while ((sa = this->sas->newest(this->sas)))
 	{
 		remember(this, sa);
@@ -470,6 +507,7 @@ static void bring_up(private_groupvpn_dataplane_t *this)
  */
 static void remove_epoch(private_groupvpn_dataplane_t *this, groupvpn_sa_t *sa)
 {
+	this->channel->forget(this->channel, sa);
 	if (this->up)
 	{
 		this->peers->forget(this->peers, sa);
@@ -574,6 +612,7 @@ static void merge_epoch(private_groupvpn_dataplane_t *this,
 		{
 			this->peers->forget(this->peers, sa);
 		}
+		this->channel->forget(this->channel, sa);
 		remember(this, sa);
 		sa->sender_id = this->sender_id;
 	}
@@ -725,6 +764,43 @@ static void set_policy(private_groupvpn_dataplane_t *this,
 	}
 }
 
+/**
+ * Have SAs with the S/R for BGP, or no more, as the GCKS says. The policies
+ * follow our configuration; where the two do not agree BGP does not come up, or
+ * passes in clear.
+ */
+static void use_channel(private_groupvpn_dataplane_t *this)
+{
+	char *why = NULL;
+
+	if (this->channel_id && !this->cfg->channel)
+	{
+		why = "the GCKS takes BGP only with channel = yes, which is not set "
+			  "here";
+	}
+	else if (!this->channel_id && this->cfg->channel)
+	{
+		why = "channel = yes is set here, but not at the GCKS: BGP with it can "
+			  "not pass";
+	}
+	if (why && why != this->channel_why)
+	{
+		DBG1(DBG_NET, "groupvpn: group '%s': %s", this->cfg->name, why);
+	}
+	this->channel_why = why;
+	if (!this->channel_id || why)
+	{
+		this->channel->unset(this->channel, GV_MEMBER_ID_GCKS);
+		this->channel->detach(this->channel);
+		return;
+	}
+	this->channel_link.local = this->link.local;
+	this->channel->attach(this->channel, &this->channel_link, this->sas,
+						  this->member_id, GV_BOTH);
+	this->channel->set(this->channel, GV_MEMBER_ID_GCKS, this->channel_id,
+					   this->link.gcks, 0);
+}
+
 METHOD(groupvpn_dataplane_t, use, bool,
 	private_groupvpn_dataplane_t *this, const struct gv_gsa *gsa)
 {
@@ -761,6 +837,8 @@ METHOD(groupvpn_dataplane_t, use, bool,
 	}
 	retire_epochs(this, now + gsa->dtd * 1000ULL);
 	update_mtu(this);
+	this->channel_id = gsa->channel_id;
+	use_channel(this);
 
 	if (this->up)
 	{
@@ -868,6 +946,10 @@ METHOD(groupvpn_dataplane_t, run, bool,
 	if (changed && this->up)
 	{
 		this->peers->update(this->peers);
+	}
+	if (changed)
+	{
+		this->channel->update(this->channel);
 	}
 	if (this->check <= now)
 	{
@@ -1096,6 +1178,7 @@ METHOD(groupvpn_dataplane_t, set_addresses, void,
 	DESTROY_IF(this->link.local);
 	this->link.local = local->clone(local);
 	this->link.local->set_port(this->link.local, 0);
+	this->channel_link.local = this->link.local;
 	DESTROY_IF(this->link.gcks);
 	this->link.gcks = gcks->clone(gcks);
 }
@@ -1113,6 +1196,10 @@ METHOD(groupvpn_dataplane_t, set_config, void,
 	this->cfg = cfg;
 	this->link.device = cfg->device;
 	this->link.vrf = cfg->vrf;
+	if (this->sas->newest(this->sas))
+	{
+		use_channel(this);
+	}
 	*this->why = '\0';
 	this->check = 0;
 	this->timer->arm(this->timer, this->check);
@@ -1123,6 +1210,7 @@ METHOD(groupvpn_dataplane_t, destroy, void,
 {
 	this->kernel->open_vrf(this->kernel, &this->link);
 	this->peers->destroy(this->peers);
+	this->channel->destroy(this->channel);
 	this->sas->destroy(this->sas);
 	this->routes->destroy(this->routes);
 	this->used->destroy_function(this->used, free);
@@ -1177,11 +1265,17 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 			.key = cfg->id,
 			.reqid = reqid,
 		},
+		.channel_link = {
+			.reqid = GROUPVPN_REQID_CHANNEL,
+		},
 		.used = linked_list_create(),
 		.tell = GROUPVPN_NEVER,
 	);
 	this->peers = groupvpn_peers_create(cfg->id, kernel,
 										(groupvpn_peer_cb_t)on_peer_status,
+										this);
+	this->channel = groupvpn_peers_create(cfg->id, kernel,
+										(groupvpn_peer_cb_t)on_channel_status,
 										this);
 	return &this->public;
 }

@@ -311,7 +311,8 @@ METHOD(groupvpn_gcks_t, destroy, void,
 groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
-									  groupvpn_store_t *store)
+									  groupvpn_store_t *store,
+									  groupvpn_kernel_t *kernel)
 {
 	private_groupvpn_gcks_t *this;
 	uint8_t random = 0;
@@ -337,6 +338,7 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 			.policy = policy,
 			.vici = vici,
 			.store = store,
+			.kernel = kernel,
 			.groups = groupvpn_groups_create(GV_ROLE_GCKS),
 			.index = groupvpn_ike_index_create(),
 		},

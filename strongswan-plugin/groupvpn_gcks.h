@@ -12,6 +12,7 @@
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
 #include "groupvpn_gcks_manage.h"
+#include "groupvpn_kernel.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_store.h"
 #include "groupvpn_vici.h"
@@ -60,10 +61,12 @@ struct groupvpn_gcks_t {
  * @param policy		policy engine
  * @param vici			management
  * @param store			store of the groups
+ * @param kernel		kernel interface
  */
 groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
-									  groupvpn_store_t *store);
+									  groupvpn_store_t *store,
+									  groupvpn_kernel_t *kernel);
 
 #endif /** GROUPVPN_GCKS_H_ @}*/

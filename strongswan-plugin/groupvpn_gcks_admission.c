@@ -7,6 +7,7 @@
  */
 
 #include "groupvpn_gcks_admission.h"
+#include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
@@ -88,6 +89,10 @@ static bool allot_sender_id(groupvpn_gcks_group_t *group,
 	group->first_epoch = group->sas->newest(group->sas)->sa.epoch;
 	group->reserved = 0;
 	group->unsaved = TRUE;
+	if (group->channel)
+	{
+		group->channel->renew(group->channel);
+	}
 	return registrations->allot(registrations, registration,
 								request->sender_id);
 }
@@ -252,6 +257,10 @@ static void enter(groupvpn_gcks_group_t *group,
 		groupvpn_gcks_tell_group(group);
 	}
 	groupvpn_gcks_tell_member(group, registration);
+	if (group->channel)
+	{
+		group->channel->add(group->channel, registration);
+	}
 	if (added && group->cfg->rekey_on_add)
 	{
 		if (group->kek)

@@ -9,6 +9,7 @@
  * - groupvpn_gcks_persist: what of it is kept in the store, and when
  * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
  * - groupvpn_gcks_tell: what bgpd and management are told of changes
+ * - groupvpn_gcks_channel: protects BGP between members and the S/R
  * - groupvpn_gcks_manage: commands of the operator
  *
  * Unless said otherwise their functions want the groups locked.
@@ -25,6 +26,7 @@
 #include "groupvpn_groups.h"
 #include "groupvpn_ike_index.h"
 #include "groupvpn_kek.h"
+#include "groupvpn_kernel.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_registrations.h"
 #include "groupvpn_sa_table.h"
@@ -93,6 +95,9 @@ struct groupvpn_gcks_core_t {
 
 	/** asks the policy engine */
 	groupvpn_gcks_policy_t *asking;
+
+	/** kernel interface */
+	groupvpn_kernel_t *kernel;
 
 	/** exchanges that we initiate */
 	groupvpn_gcks_rekey_t *rekey;
@@ -166,6 +171,9 @@ struct groupvpn_gcks_group_t {
 
 	/** address members reach us at, NULL if not known */
 	host_t *address;
+
+	/** protects BGP between members and us, NULL if it is not */
+	struct groupvpn_gcks_channel_t *channel;
 };
 
 #endif /** GROUPVPN_GCKS_CORE_H_ @}*/

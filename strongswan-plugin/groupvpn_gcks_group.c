@@ -6,6 +6,7 @@
  */
 
 #include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_rekey.h"
@@ -38,6 +39,10 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 		 registration->gateway, why);
 	group->counters[GCKS_REMOVED]++;
 	groupvpn_gcks_tell_removal(group, registration, why);
+	if (group->channel)
+	{
+		group->channel->remove(group->channel, registration);
+	}
 	group->registrations->clear(group->registrations, registration);
 }
 
@@ -315,6 +320,10 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 		}
 	}
 	enumerator->destroy(enumerator);
+	if (group->channel)
+	{
+		group->channel->begin(group->channel, newest);
+	}
 	group->loaded = FALSE;
 	group->batch_why = NULL;
 	group->counters[GCKS_EPOCHS]++;
@@ -341,6 +350,10 @@ void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
 							  ? __builtin_ctz(group->cfg->replay_window) : 0,
 		.route_epoch = group->route_epoch,
 	};
+	if (group->channel)
+	{
+		gsa->channel_id = group->channel->get_sender_id(group->channel);
+	}
 	memcpy(gsa->route_secret, group->route_secret, GV_SECRET_LEN);
 	group->sas->export(group->sas, group->first_epoch, gsa, groupvpn_now());
 }
@@ -473,6 +486,10 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		groupvpn_gcks_group_roll(group, "lifetime");
 	}
+	if (group->channel)
+	{
+		group->channel->run(group->channel, now);
+	}
 	if (group->batch_why)
 	{
 		timer->arm(timer, group->batch);
@@ -495,6 +512,7 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
  */
 void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
 {
+	DESTROY_IF(group->channel);
 	groupvpn_group_destroy(group->cfg);
 	group->sas->destroy(group->sas);
 	DESTROY_IF(group->kek);
@@ -503,6 +521,26 @@ void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
 	DESTROY_IF(group->address);
 	gv_wipe(group, sizeof(*group));
 	free(group);
+}
+
+/**
+ * Protect BGP as the configuration says
+ */
+static void configure_channel(groupvpn_gcks_group_t *group,
+							  groupvpn_group_t *old)
+{
+	groupvpn_group_t *cfg = group->cfg;
+
+	if (group->channel &&
+		(!cfg->channel || !cfg->address->ip_equals(cfg->address, old->address)))
+	{
+		group->channel->destroy(group->channel);
+		group->channel = NULL;
+	}
+	if (cfg->channel && !group->channel)
+	{
+		group->channel = groupvpn_gcks_channel_create(group);
+	}
 }
 
 /*
@@ -531,6 +569,7 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 	gcks->groups->add(gcks->groups, group);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are its GCKS",
 		 cfg->name, cfg->id);
+	configure_channel(group, NULL);
 	/* some may not be known well enough to be judged before they come back */
 	why = groupvpn_gcks_review(group) || group->admitted_others
 				? "policy changed" : resume_epoch(group);
@@ -564,13 +603,16 @@ void groupvpn_gcks_group_stop(groupvpn_gcks_group_t *group)
 void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 								groupvpn_group_t *cfg)
 {
-	groupvpn_group_destroy(group->cfg);
+	groupvpn_group_t *old = group->cfg;
+
 	group->cfg = groupvpn_group_get_ref(cfg);
 	if (cfg->address)
 	{
 		DESTROY_IF(group->address);
 		group->address = cfg->address->clone(cfg->address);
 	}
+	configure_channel(group, old);
+	groupvpn_group_destroy(old);
 	/* a Rekey SA that can not be had is told of, and had in-band rekeys do */
 	groupvpn_gcks_load_kek(group);
 	groupvpn_gcks_review(group);

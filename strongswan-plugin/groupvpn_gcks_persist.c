@@ -6,6 +6,7 @@
  */
 
 #include "groupvpn_gcks_persist.h"
+#include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_group.h"
 
 #include <time.h>
@@ -170,6 +171,30 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 /*
  * See header
  */
+bool groupvpn_gcks_reserve(groupvpn_gcks_group_t *group, uint32_t sender_id)
+{
+	groupvpn_store_t *store = group->gcks->store;
+	uint32_t reserved = group->reserved;
+
+	if (sender_id <= reserved)
+	{
+		return TRUE;
+	}
+	group->reserved = min(sender_id + RESERVED - 1, GV_SENDER_ID_MAX);
+	store->begin(store, TRUE);
+	save_group(group);
+	for_unsaved(group, NULL, save_entry);
+	if (commit(group, NULL))
+	{
+		return TRUE;
+	}
+	group->reserved = reserved;
+	return FALSE;
+}
+
+/*
+ * See header
+ */
 void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 								 identification_t *identity)
 {
@@ -262,6 +287,10 @@ void groupvpn_gcks_remove_epoch(groupvpn_gcks_group_t *group,
 	store->begin(store, FALSE);
 	store->remove_epoch(store, group->cfg->id, sa->sa.epoch);
 	store->commit(store);
+	if (group->channel)
+	{
+		group->channel->end(group->channel, sa);
+	}
 	group->sas->remove(group->sas, sa);
 }
 

@@ -30,6 +30,13 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 									 groupvpn_registration_t *registration);
 
 /**
+ * Save that a Sender-ID is given, to one that is no member.
+ *
+ * @return				FALSE if that is not stored
+ */
+bool groupvpn_gcks_reserve(groupvpn_gcks_group_t *group, uint32_t sender_id);
+
+/**
  * Save that an identity is evicted, or is not anymore. It is so even if that
  * fails, until this GCKS restarts.
  */

@@ -33,6 +33,11 @@ static const uint8_t ipip_protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
  * of ours out in clear */
 #define POLICY_PRIORITY 1
 
+/* after any policy of a connection, so that an S/R can have other neighbours */
+#define REFLECTOR_PRIORITY 1000000
+
+#define BGP_PORT 179
+
 typedef struct private_groupvpn_kernel_t private_groupvpn_kernel_t;
 
 /**
@@ -67,8 +72,11 @@ METHOD(groupvpn_kernel_t, sweep, void,
 	u_int devices, xfrm;
 
 	devices = this->netlink->sweep_devices(this->netlink);
-	xfrm = this->netlink->sweep_xfrm(this->netlink, GROUPVPN_REQID,
-									 GROUPVPN_REQID_LAST);
+	/* a policy that remains without an SA lets nothing pass: SAs go first */
+	xfrm = this->netlink->sweep_sas(this->netlink, GROUPVPN_REQID,
+									GROUPVPN_REQID_CHANNEL);
+	xfrm += this->netlink->sweep_policies(this->netlink, GROUPVPN_REQID,
+										  GROUPVPN_REQID_LAST, NULL);
 	if (devices || xfrm)
 	{
 		DBG1(DBG_KNL, "groupvpn: removed %u devices and %u SAs and policies "
@@ -76,18 +84,32 @@ METHOD(groupvpn_kernel_t, sweep, void,
 	}
 }
 
+METHOD(groupvpn_kernel_t, sweep_channels, void,
+	private_groupvpn_kernel_t *this, linked_list_t *keep)
+{
+	u_int count;
+
+	count = this->netlink->sweep_policies(this->netlink, GROUPVPN_REQID_CHANNEL,
+										  GROUPVPN_REQID_CHANNEL, keep);
+	if (count)
+	{
+		DBG1(DBG_KNL, "groupvpn: removed %u policies of channels left behind "
+			 "by an earlier run", count);
+	}
+}
+
 /**
  * Add or delete the policy of one direction for what two selectors describe,
  * which are destroyed
  */
-static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir,
+static bool manage_policy(uint32_t reqid, uint32_t priority, policy_dir_t dir,
 						  traffic_selector_t *src_ts,
 						  traffic_selector_t *dst_ts, bool add)
 {
 	host_t *any = host_create_any(AF_INET);
 	ipsec_sa_cfg_t sa = {
 		.mode = MODE_TRANSPORT,
-		.reqid = link->reqid,
+		.reqid = reqid,
 		.esp.use = TRUE,
 	};
 	kernel_ipsec_policy_id_t id = {
@@ -98,7 +120,7 @@ static bool manage_policy(groupvpn_link_t *link, policy_dir_t dir,
 	kernel_ipsec_manage_policy_t policy = {
 		.type = POLICY_IPSEC,
 		.prio = POLICY_PRIORITY_DEFAULT,
-		.manual_prio = POLICY_PRIORITY,
+		.manual_prio = priority,
 		.src = any,
 		.dst = any,
 		.sa = &sa,
@@ -121,7 +143,7 @@ static bool manage_gre(groupvpn_link_t *link, policy_dir_t dir, bool add)
 	/* a GRE key selects as if its halves were ports */
 	uint16_t high = link->key >> 16, low = link->key & 0xffff;
 
-	return manage_policy(link, dir,
+	return manage_policy(link->reqid, POLICY_PRIORITY, dir,
 				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
 												  high, high),
 				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
@@ -141,8 +163,46 @@ static bool manage_ipip(groupvpn_link_t *link, policy_dir_t dir,
 	ours = traffic_selector_create_from_bytes(protocol, TS_IPV4_ADDR_RANGE,
 											  local, 0, local, 65535);
 	any = traffic_selector_create_from_cidr("0.0.0.0/0", protocol, 0, 65535);
-	return dir == POLICY_OUT ? manage_policy(link, dir, ours, any, add)
-							 : manage_policy(link, dir, any, ours, add);
+	return manage_policy(link->reqid, POLICY_PRIORITY, dir,
+						 dir == POLICY_OUT ? ours : any,
+						 dir == POLICY_OUT ? any : ours, add);
+}
+
+/**
+ * Add or delete the policy of one direction for BGP with an S/R
+ *
+ * @param passive		the S/R's end of the connection is port 179
+ */
+static bool manage_bgp(host_t *address, bool ours, policy_dir_t dir,
+					   bool passive, bool add)
+{
+	chunk_t addr = address->get_address(address);
+	traffic_selector_t *reflector, *any;
+	uint16_t low[2] = { 0, BGP_PORT }, high[2] = { 65535, BGP_PORT };
+	bool src = (dir == POLICY_OUT) == ours;
+
+	reflector = traffic_selector_create_from_bytes(IPPROTO_TCP,
+							TS_IPV4_ADDR_RANGE, addr, low[passive], addr,
+							high[passive]);
+	any = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_TCP,
+							low[!passive], high[!passive]);
+	return manage_policy(GROUPVPN_REQID_CHANNEL,
+						 ours ? REFLECTOR_PRIORITY : POLICY_PRIORITY, dir,
+						 src ? reflector : any, src ? any : reflector, add);
+}
+
+METHOD(groupvpn_kernel_t, manage_channel, bool,
+	private_groupvpn_kernel_t *this, host_t *address, bool ours, bool add)
+{
+	bool ok = TRUE;
+	u_int passive;
+
+	for (passive = 0; passive < 2; passive++)
+	{
+		ok &= manage_bgp(address, ours, POLICY_OUT, passive, add);
+		ok &= manage_bgp(address, ours, POLICY_IN, passive, add);
+	}
+	return ok;
 }
 
 /**
@@ -557,7 +617,7 @@ METHOD(groupvpn_kernel_t, manage_neighbor, bool,
 {
 	int res;
 
-	if (link->encap == GV_ENCAP_IPIP)
+	if (!link->device || link->encap == GV_ENCAP_IPIP)
 	{	/* packets go to the next hop of their route */
 		return TRUE;
 	}
@@ -596,6 +656,8 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 	INIT(this,
 		.public = {
 			.sweep = _sweep,
+			.manage_channel = _manage_channel,
+			.sweep_channels = _sweep_channels,
 			.close_vrf = _close_vrf,
 			.open_vrf = _open_vrf,
 			.add_link = _add_link,

@@ -18,6 +18,9 @@
 #define GROUPVPN_REQID 0x67760000
 #define GROUPVPN_REQID_LAST 0x6776ffff
 
+/** reqid of what protects BGP between members and the S/R, of all groups */
+#define GROUPVPN_REQID_CHANNEL 0x67770000
+
 typedef struct groupvpn_kernel_t groupvpn_kernel_t;
 typedef struct groupvpn_link_t groupvpn_link_t;
 
@@ -27,7 +30,8 @@ typedef struct groupvpn_link_t groupvpn_link_t;
  */
 struct groupvpn_link_t {
 
-	/** name of the group's device */
+	/** name of the group's device; NULL if this is a channel to the S/R, of
+	 * which only local and reqid are used */
 	char *device;
 
 	/** VRF the device belongs to, NULL for the default table */
@@ -84,9 +88,27 @@ typedef struct {
 struct groupvpn_kernel_t {
 
 	/**
-	 * Remove what an earlier charon left behind.
+	 * Remove what an earlier charon left behind, but the policies of channels.
 	 */
 	void (*sweep)(groupvpn_kernel_t *this);
+
+	/**
+	 * Install or remove the policies that let BGP with an S/R pass in ESP only.
+	 *
+	 * @param address	address of the S/R, IPv4
+	 * @param ours		TRUE if that is us: then BGP with anybody, unless a
+	 *					policy of somebody else has it pass
+	 */
+	bool (*manage_channel)(groupvpn_kernel_t *this, host_t *address, bool ours,
+						   bool add);
+
+	/**
+	 * Remove such policies, left behind by an earlier charon, that are for none
+	 * of some addresses.
+	 *
+	 * @param keep		addresses of S/Rs, as host_t
+	 */
+	void (*sweep_channels)(groupvpn_kernel_t *this, linked_list_t *keep);
 
 	/**
 	 * Keep packets for which the VRF has no route from being routed by the

@@ -703,6 +703,8 @@ METHOD(groupvpn_netlink_t, manage_unreachable, int,
  */
 typedef struct {
 	uint32_t first, last;
+	/* of policies: addresses whose are not deleted, NULL for none */
+	linked_list_t *keep;
 	linked_list_t *requests;
 } sweep_t;
 
@@ -734,6 +736,33 @@ static int collect_sa(const struct nlmsghdr *nlh, void *data)
 }
 
 /**
+ * Whether a policy is from or to an address that is to be kept
+ */
+static bool is_kept(linked_list_t *keep, struct xfrm_selector *sel)
+{
+	enumerator_t *enumerator;
+	host_t *host;
+	chunk_t addr;
+	bool kept = FALSE;
+
+	if (!keep)
+	{
+		return FALSE;
+	}
+	enumerator = keep->create_enumerator(keep);
+	while (enumerator->enumerate(enumerator, &host))
+	{
+		addr = host->get_address(host);
+		kept |= (sel->prefixlen_s == 32 &&
+				 memeq(&sel->saddr.a4, addr.ptr, addr.len)) ||
+				(sel->prefixlen_d == 32 &&
+				 memeq(&sel->daddr.a4, addr.ptr, addr.len));
+	}
+	enumerator->destroy(enumerator);
+	return kept;
+}
+
+/**
  * Make the request that deletes a policy
  */
 static int collect_policy(const struct nlmsghdr *nlh, void *data)
@@ -759,7 +788,7 @@ static int collect_policy(const struct nlmsghdr *nlh, void *data)
 			ours = tmpl->reqid >= sweep->first && tmpl->reqid <= sweep->last;
 		}
 	}
-	if (ours)
+	if (ours && !is_kept(sweep->keep, &info->sel))
 	{
 		request = begin(calloc(1, 256), XFRM_MSG_DELPOLICY, NLM_F_ACK);
 		id = mnl_nlmsg_put_extra_header(request, sizeof(*id));
@@ -770,21 +799,20 @@ static int collect_policy(const struct nlmsghdr *nlh, void *data)
 	return MNL_CB_OK;
 }
 
-METHOD(groupvpn_netlink_t, sweep_xfrm, u_int,
-	private_groupvpn_netlink_t *this, uint32_t first, uint32_t last)
+/**
+ * Delete what a dump finds
+ */
+static u_int sweep_xfrm(private_groupvpn_netlink_t *this, uint16_t type,
+						mnl_cb_t collect, sweep_t *sweep)
 {
 	char buf[MNL_NLMSG_HDRLEN + 256] = {};
-	sweep_t sweep = { first, last, linked_list_create() };
 	struct nlmsghdr *request;
 	u_int count = 0;
 
-	/* a policy that remains without an SA lets nothing pass: SAs go first */
-	query(this, this->xfrm, begin(buf, XFRM_MSG_GETSA, NLM_F_DUMP),
-		  collect_sa, &sweep);
-	query(this, this->xfrm, begin(buf, XFRM_MSG_GETPOLICY, NLM_F_DUMP),
-		  collect_policy, &sweep);
-	while (sweep.requests->remove_first(sweep.requests,
-										(void**)&request) == SUCCESS)
+	sweep->requests = linked_list_create();
+	query(this, this->xfrm, begin(buf, type, NLM_F_DUMP), collect, sweep);
+	while (sweep->requests->remove_first(sweep->requests,
+										 (void**)&request) == SUCCESS)
 	{
 		if (query(this, this->xfrm, request, NULL, NULL) == 0)
 		{
@@ -792,8 +820,25 @@ METHOD(groupvpn_netlink_t, sweep_xfrm, u_int,
 		}
 		free(request);
 	}
-	sweep.requests->destroy(sweep.requests);
+	sweep->requests->destroy(sweep->requests);
 	return count;
+}
+
+METHOD(groupvpn_netlink_t, sweep_sas, u_int,
+	private_groupvpn_netlink_t *this, uint32_t first, uint32_t last)
+{
+	sweep_t sweep = { first, last };
+
+	return sweep_xfrm(this, XFRM_MSG_GETSA, collect_sa, &sweep);
+}
+
+METHOD(groupvpn_netlink_t, sweep_policies, u_int,
+	private_groupvpn_netlink_t *this, uint32_t first, uint32_t last,
+	linked_list_t *keep)
+{
+	sweep_t sweep = { first, last, keep };
+
+	return sweep_xfrm(this, XFRM_MSG_GETPOLICY, collect_policy, &sweep);
 }
 
 METHOD(groupvpn_netlink_t, destroy, void,
@@ -852,7 +897,8 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.manage_neighbor = _manage_neighbor,
 			.manage_unreachable = _manage_unreachable,
 			.sweep_devices = _sweep_devices,
-			.sweep_xfrm = _sweep_xfrm,
+			.sweep_sas = _sweep_sas,
+			.sweep_policies = _sweep_policies,
 			.destroy = _destroy,
 		},
 		.route = open_socket(NETLINK_ROUTE),

@@ -12,6 +12,7 @@
 #define GROUPVPN_NETLINK_H_
 
 #include <library.h>
+#include <collections/linked_list.h>
 #include <networking/host.h>
 
 #include <gv.h>
@@ -145,12 +146,21 @@ struct groupvpn_netlink_t {
 	u_int (*sweep_devices)(groupvpn_netlink_t *this);
 
 	/**
-	 * Delete the SAs and policies of a range of reqids.
+	 * Delete the SAs of a range of reqids.
 	 *
-	 * @return			number of SAs and policies
+	 * @return			number of SAs
 	 */
-	u_int (*sweep_xfrm)(groupvpn_netlink_t *this, uint32_t first,
-						uint32_t last);
+	u_int (*sweep_sas)(groupvpn_netlink_t *this, uint32_t first, uint32_t last);
+
+	/**
+	 * Delete the policies of a range of reqids.
+	 *
+	 * @param keep		except those from or to one of these addresses, as
+	 *					host_t; NULL for none
+	 * @return			number of policies
+	 */
+	u_int (*sweep_policies)(groupvpn_netlink_t *this, uint32_t first,
+							uint32_t last, linked_list_t *keep);
 
 	/**
 	 * Destroy a groupvpn_netlink_t.

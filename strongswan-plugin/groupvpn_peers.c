@@ -169,6 +169,14 @@ static bool pair_equals(pair_key_t *a, pair_key_t *b)
 }
 
 /**
+ * A member-ID as a key, which must not be NULL: 0 is the S/R
+ */
+static void *member_key(uint16_t member_id)
+{
+	return (void*)((uintptr_t)member_id + 1);
+}
+
+/**
  * A gateway, which is IPv4, as a number
  */
 static uint32_t gateway_key(host_t *gateway)
@@ -688,14 +696,14 @@ METHOD(groupvpn_peers_t, set, void,
 {
 	peer_t *peer;
 
-	peer = this->peers->get(this->peers, (void*)(uintptr_t)member_id);
+	peer = this->peers->get(this->peers, member_key(member_id));
 	if (!peer)
 	{
 		INIT(peer,
 			.member_id = member_id,
 			.gateway = gateway->clone(gateway),
 		);
-		this->peers->put(this->peers, (void*)(uintptr_t)member_id, peer);
+		this->peers->put(this->peers, member_key(member_id), peer);
 	}
 	else if (!peer->gateway->ip_equals(peer->gateway, gateway))
 	{
@@ -846,7 +854,10 @@ METHOD(groupvpn_peers_t, forget, void,
 	private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
 	remove_pairs(this, sa);
-	unreceive_shared(this, sa);
+	if (this->link)
+	{
+		unreceive_shared(this, sa);
+	}
 }
 
 METHOD(groupvpn_peers_t, detach, void,

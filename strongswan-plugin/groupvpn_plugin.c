@@ -4,6 +4,7 @@
  */
 
 #include "groupvpn_plugin.h"
+#include "groupvpn_channel.h"
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
 #include "groupvpn_gcks.h"
@@ -75,6 +76,11 @@ struct private_groupvpn_plugin_t {
 	groupvpn_store_t *store;
 
 	/**
+	 * Policies for BGP with the S/R
+	 */
+	groupvpn_channel_t *channel;
+
+	/**
 	 * GCKS role
 	 */
 	groupvpn_gcks_t *gcks;
@@ -122,6 +128,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	/* the member speaks to bgpd and to management once more */
 	DESTROY_IF(this->member);
 	DESTROY_IF(this->gcks);
+	DESTROY_IF(this->channel);
 	DESTROY_IF(this->store);
 	DESTROY_IF(this->vici);
 	DESTROY_IF(this->control);
@@ -131,6 +138,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	DESTROY_IF(this->config);
 	this->member = NULL;
 	this->gcks = NULL;
+	this->channel = NULL;
 	this->store = NULL;
 	this->vici = NULL;
 	this->control = NULL;
@@ -151,6 +159,7 @@ static bool configure(private_groupvpn_plugin_t *this)
 	ok = this->config && this->config->load(this->config);
 	if (ok)
 	{
+		this->channel->configure(this->channel, this->config);
 		this->gcks->configure(this->gcks, this->config);
 		this->member->configure(this->member, this->config);
 	}
@@ -199,8 +208,9 @@ static bool start(private_groupvpn_plugin_t *this)
 												 GROUPVPN_VICI_PATH));
 	this->management = groupvpn_management_create(this->control, this->vici);
 	this->store = create_store();
+	this->channel = groupvpn_channel_create(this->kernel);
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
-									  this->store);
+									  this->store, this->kernel);
 	this->member = groupvpn_member_create(this->control, this->kernel,
 										  this->vici, retry_min,
 										  max(retry_min, retry_max));

@@ -59,6 +59,17 @@ WRONG = {
     "encap unknown": (
         section("bad", "id = 500", "role = gcks", "encap = vxlan"),
         'encap = "vxlan": must be "gre" or "ipip"'),
+    "channel without an address": (
+        section("bad", "id = 500", "role = gcks", "channel = yes"),
+        "set 'address' to the IPv4 address that members speak BGP to"),
+    "channel with shared SAs": (
+        section("bad", "id = 500", "role = gcks", "sa_mode = shared",
+                "esp_proposal = aes128-sha256", "channel = yes",
+                "address = 192.0.2.2"),
+        'channel = "yes": not with sa_mode = "shared"'),
+    "channel with a connection that is not there": (
+        member_group("bad", channel="yes", gcks="nowhere"),
+        "remote_addrs = \"\" of connection 'nowhere' must be IPv4"),
     "fail unknown": (
         member_group("bad", fail="safe"),
         'fail = "safe": must be "close" or "open"'),
