@@ -1067,6 +1067,12 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	{
 		builder->add_kv(builder, "problem", "%s", this->why);
 	}
+	builder->add_kv(builder, "channel", "%s",
+					this->cfg->channel ? "yes" : "no");
+	if (this->channel_why)
+	{
+		builder->add_kv(builder, "channel-problem", "%s", this->channel_why);
+	}
 	builder->add_kv(builder, "fail", "%s",
 					this->cfg->fail_open ? "open" : "close");
 	builder->add_kv(builder, "device", "%s", this->cfg->device);

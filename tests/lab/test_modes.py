@@ -233,3 +233,28 @@ def test_modes_and_ciphers_change_without_loss(modes):
     # The last may have been under way.
     assert sent > 100 and sent - received <= 1, summary
     assert device(modes["one"], "cbc")["mtu"] == 1438
+
+
+def test_a_receiver_has_no_states_to_send_with(modes):
+    """And its end hosts receive what the others send."""
+    one, two = modes.network.sites
+    host, far = modes["two"], modes.far(two, "chacha")
+    lines = modes.network.policy["chacha"]
+    modes.network.policy["chacha"] = (*lines, f"receivers = {two.identity}")
+    modes.restore("sr")
+    try:
+        wait_for(lambda: states(host, "chacha") and {
+            s["dst"] for s in states(host, "chacha")} == {two.gateway},
+            "inbound states alone at the receiver")
+        shown = ctl_json(host, "list-groups", "chacha")[0]
+        assert shown["direction"] == "receive"
+        assert not modes.routes(two, "chacha")
+        capture = modes.capture(far, "eth0", "icmp[0] == 8")
+        wait_for(lambda: modes.far(one, "chacha").ping(
+            two.end_host_address("chacha"), count=1) or capture.count(),
+            "a packet that crosses")
+        assert modes.far(one, "chacha").ping(two.end_host_address("chacha")) == 0
+    finally:
+        modes.network.policy["chacha"] = lines
+        modes.restore("sr")
+    modes.wait_until_up()
