@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """channel = yes: BGP between members and the S/R passes in ESP only."""
 
+import re
 import socket
 
 import pytest
@@ -55,6 +56,13 @@ def states(host):
     return [s for s in host.states() if s["reqid"] == CHANNEL]
 
 
+def heard(host):
+    """From where the S/R has received by the SAs that it has now."""
+    return {s["src"] for s in states(host) if s["dst"] == SR_ADDRESS
+            and int(re.search(r"(\d+)\(packets\)", s["text"].split(
+                "lifetime current")[1]).group(1))}
+
+
 def established(lab, name):
     """When the S/R's session with a site came up, None if it is down."""
     shown = lab["sr"].bgp_json("show bgp ipv6 vpn summary")
@@ -92,6 +100,9 @@ def test_charon_of_the_reflector_restarts(channel, end):
     getattr(channel["sr"].charon, end)()
     assert len([p for p in channel["sr"].policies() if "179" in p]) == 4
     start_charon(channel["sr"])
+    wait_for(lambda: heard(channel["sr"]) == {
+        channel.site(n).gateway for n in ("one", "two", "three")},
+        "packets of every member by its new SAs", 60)
     channel.wait_until_up()
     wait_for(lambda: all(established(channel, n)
                          for n in ("one", "two", "three")), "all sessions", 60)
