@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Configuration: what is wrong is told, what is right is kept."""
 
+import re
+
 import pytest
 
-from lab import wait_for
+from lab import SOURCE, wait_for
 from sites import member_swanctl, section, sr_swanctl
 
 
@@ -154,6 +156,15 @@ def test_errors_in_groups_are_told(lab, wrong):
         assert "group 'blue' is not loaded" not in log
     finally:
         lab.restore("outsider")
+
+
+def test_every_option_is_documented():
+    code = (SOURCE / "strongswan-plugin/groupvpn_config.c").read_text()
+    page = (SOURCE / "doc/groupvpn.conf.5").read_text()
+    options = set(re.findall(r'^\t\{ "(\w+)",', code, re.M))
+    headings = re.findall(r"^\.It Ic (.*)$", page, re.M)
+    assert "members" in options
+    assert options <= {word for line in headings for word in line.split()}
 
 
 def test_unreadable_file_changes_nothing(lab):
