@@ -206,17 +206,19 @@ def test_new_keys_survive_a_rekeyed_ike_sa(lab):
     sr, member, router = lab["sr"], lab["blue1"], lab["b1"]
     neighbour = f"{lab.site('blue1').gateway} dev to-blue1"
 
-    def reconnect(dpd):
+    def reconnect(dpd, rekey):
         """An IKE_SA whose dead peer detection does not come in between."""
         since = sr.log_size("charon")
-        for host, text in (("sr", sr_swanctl(lab.network)), ("blue1",
+        gcks = sr_swanctl(lab.network).replace(
+            "id = 100", f"id = 100\n    rekey = {rekey}")
+        for host, text in (("sr", gcks), ("blue1",
                            member_swanctl(lab.site("blue1"), lab.network))):
             lab.reconfigure(host, text.replace("dpd_delay = 3s",
                                                f"dpd_delay = {dpd}"))
         lab.register_again("blue1")
         sr.wait_for_log("charon", f"'blue1.{DOMAIN}' at", since)
 
-    reconnect("100s")
+    reconnect("100s", "inband")
     since = sr.log_size("charon")
     router.ip(f"neighbour replace {neighbour} lladdr 02:00:00:00:00:01")
     try:
@@ -227,4 +229,4 @@ def test_new_keys_survive_a_rekeyed_ike_sa(lab):
         router.ip(f"neighbour del {neighbour}")
     wait_for(lambda: epoch(member, "blue") == epoch(sr, "blue"),
              "blue1 to have the new epoch", 10)
-    reconnect("3s")
+    reconnect("3s", "bgp")
