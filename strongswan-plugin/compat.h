@@ -37,6 +37,11 @@
  */
 #define GROUPVPN_N_REKEY_BY_BGP ((notify_type_t)40971)
 
+/**
+ * Private use status notify beside an error: why, as text for the operator.
+ */
+#define GROUPVPN_N_REASON ((notify_type_t)40974)
+
 /* From 6.0.3 on plugins are defined with a macro that also exports the version
  * the daemon compares with its own. */
 #ifdef PLUGIN_DEFINE

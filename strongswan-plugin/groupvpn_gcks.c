@@ -12,6 +12,7 @@
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_job.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_recheck.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
 #include "groupvpn_payload.h"
@@ -157,19 +158,29 @@ METHOD(listener_t, message_hook, bool,
 	return TRUE;
 }
 
+METHOD(listener_t, alert_hook, bool,
+	private_groupvpn_gcks_t *this, ike_sa_t *ike_sa, alert_t alert,
+	va_list args)
+{
+	this->core.recheck->alert(this->core.recheck, alert, args);
+	return TRUE;
+}
+
 CALLBACK(remove_registration, job_requeue_t,
 	groupvpn_gcks_job_t *job)
 {
 	groupvpn_groups_t *groups = job->gcks->groups;
 	groupvpn_registration_t *registration;
 	groupvpn_gcks_group_t *group;
+	char why[GV_TEXT_MAX + 1] = "its IKE_SA is gone";
 
 	groups->lock(groups);
 	registration = groupvpn_gcks_job_find(job, &group);
 	if (registration && registration->ike_sa == job->ike_sa)
 	{
-		groupvpn_gcks_group_unregister(group, registration,
-									   "its IKE_SA is gone");
+		group->counters[GCKS_EJECTED] +=
+									groupvpn_gcks_rekey_owed(registration, why);
+		groupvpn_gcks_group_unregister(group, registration, why);
 	}
 	groups->unlock(groups);
 	return JOB_REQUEUE_NONE;
@@ -277,6 +288,7 @@ METHOD(groupvpn_gcks_t, configure, void,
 	};
 
 	this->core.groups->configure(this->core.groups, config, &cb, this);
+	this->core.recheck->start(this->core.recheck);
 }
 
 METHOD(groupvpn_gcks_t, get_manage, groupvpn_gcks_manage_t*,
@@ -298,6 +310,7 @@ METHOD(groupvpn_gcks_t, destroy, void,
 	this->manage->destroy(this->manage);
 	this->admission->destroy(this->admission);
 	core->asking->destroy(core->asking);
+	core->recheck->destroy(core->recheck);
 	core->rekey->destroy(core->rekey);
 	core->timer->destroy(core->timer);
 	core->index->destroy(core->index);
@@ -312,7 +325,7 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
 									  groupvpn_store_t *store,
-									  groupvpn_kernel_t *kernel)
+									  groupvpn_kernel_t *kernel, u_int recheck)
 {
 	private_groupvpn_gcks_t *this;
 	uint8_t random = 0;
@@ -320,6 +333,7 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 	INIT(this,
 		.public = {
 			.listener = {
+				.alert = _alert_hook,
 				.message = _message_hook,
 				.ike_updown = _ike_updown,
 				.ike_rekey = _ike_rekey,
@@ -349,6 +363,8 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 	this->core.timer = groupvpn_timer_create(on_timer, this);
 	this->core.asking = groupvpn_gcks_policy_create(&this->core);
 	this->core.rekey = groupvpn_gcks_rekey_create(&this->core);
+	this->core.recheck = groupvpn_gcks_recheck_create(&this->core,
+													  recheck * 1000ULL);
 	this->admission = groupvpn_gcks_admission_create(&this->core);
 	this->manage = groupvpn_gcks_manage_create(&this->core);
 	return &this->public;

@@ -62,11 +62,13 @@ struct groupvpn_gcks_t {
  * @param vici			management
  * @param store			store of the groups
  * @param kernel		kernel interface
+ * @param recheck		how often to check certificates of members again, in
+ *						seconds; 0 for only when groups are configured
  */
 groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 									  groupvpn_policy_t *policy,
 									  groupvpn_vici_t *vici,
 									  groupvpn_store_t *store,
-									  groupvpn_kernel_t *kernel);
+									  groupvpn_kernel_t *kernel, u_int recheck);
 
 #endif /** GROUPVPN_GCKS_H_ @}*/

@@ -11,6 +11,7 @@
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_recheck.h"
 #include "groupvpn_gcks_tell.h"
 #include "groupvpn_payload.h"
 #include "compat.h"
@@ -66,6 +67,8 @@ typedef struct {
 	struct gv_key_path path;
 	/* the member is not admitted because it was evicted */
 	bool evicted;
+	/* why it is not admitted is no secret to it */
+	bool told;
 } request_t;
 
 /**
@@ -214,6 +217,7 @@ static void enter(groupvpn_gcks_group_t *group,
 				  groupvpn_authorization_t *authorization)
 {
 	groupvpn_registrations_t *registrations = group->registrations;
+	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
 	host_t *me = ike_sa->get_my_host(ike_sa);
 	bool added = is_added(group, registration);
@@ -242,6 +246,7 @@ static void enter(groupvpn_gcks_group_t *group,
 	registrations->set(registrations, registration,
 					   ike_sa->get_unique_id(ike_sa), ike_sa->get_id(ike_sa),
 					   gateway);
+	recheck->note(recheck, registration, ike_sa);
 	group->counters[GCKS_REGISTRATIONS]++;
 	DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' at %H registered as member %u "
 		 "with Sender-ID %u, epoch %u", group->cfg->name,
@@ -332,13 +337,20 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 						   request_t *request, struct gv_gsa *gsa,
 						   char why[GV_TEXT_MAX + 1])
 {
+	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
 	groupvpn_registration_t *registration;
 	groupvpn_authorization_t authorization;
 	identification_t *identity;
 
+	request->told = recheck->is_void(recheck, ike_sa, why);
+	if (request->told)
+	{
+		return GROUPVPN_N_AUTHORIZATION_FAILED;
+	}
 	if (!groupvpn_gcks_authorize(group, ike_sa, &authorization))
 	{
 		request->evicted = authorization.evicted;
+		request->told = authorization.evicted;
 		snprintf(why, GV_TEXT_MAX + 1, "%s", authorization.decision.why);
 		return authorization.decision.verdict == GROUPVPN_UNDECIDED
 			   ? GROUPVPN_N_REGISTRATION_FAILED
@@ -493,6 +505,10 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 			   request, notify, why);
 		groups->unlock(groups);
 		message->add_notify(message, FALSE, notify, chunk_empty);
+		if (request->told)
+		{
+			groupvpn_add_reason(message, why);
+		}
 	}
 }
 

@@ -8,6 +8,7 @@
  * - groupvpn_gcks_group: one group, its epochs and its members
  * - groupvpn_gcks_persist: what of it is kept in the store, and when
  * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
+ * - groupvpn_gcks_recheck: whether certificates of members are still good
  * - groupvpn_gcks_tell: what bgpd and management are told of changes
  * - groupvpn_gcks_channel: protects BGP between members and the S/R
  * - groupvpn_gcks_manage: commands of the operator
@@ -37,6 +38,7 @@ typedef enum groupvpn_gcks_counter_t groupvpn_gcks_counter_t;
 typedef struct groupvpn_gcks_core_t groupvpn_gcks_core_t;
 typedef struct groupvpn_gcks_group_t groupvpn_gcks_group_t;
 typedef struct groupvpn_gcks_policy_t groupvpn_gcks_policy_t;
+typedef struct groupvpn_gcks_recheck_t groupvpn_gcks_recheck_t;
 typedef struct groupvpn_gcks_rekey_t groupvpn_gcks_rekey_t;
 
 /**
@@ -50,6 +52,8 @@ enum groupvpn_gcks_counter_t {
 	GCKS_REFUSED_OTHER,
 	GCKS_REMOVED,
 	GCKS_EVICTED,
+	GCKS_CERTIFICATES,
+	GCKS_EJECTED,
 	GCKS_EPOCHS,
 	GCKS_KEKS,
 	GCKS_REKEYS_BY_BGP,
@@ -101,6 +105,9 @@ struct groupvpn_gcks_core_t {
 
 	/** exchanges that we initiate */
 	groupvpn_gcks_rekey_t *rekey;
+
+	/** checks certificates again */
+	groupvpn_gcks_recheck_t *recheck;
 
 	/** fires when a group has something to do */
 	groupvpn_timer_t *timer;

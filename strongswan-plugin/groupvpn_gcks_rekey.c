@@ -2,12 +2,18 @@
 /*
  * Each exchange is a task of the member's IKE_SA, which charon sends, repeats
  * and answers for. All members are told at once, each by a job.
+ *
+ * An IKE_SA has one request open at a time, and charon gives it up, and the
+ * IKE_SA, when it has repeated that often enough. So a member has one rekey
+ * open at most, what comes meanwhile is sent after that; but if it owes the
+ * answer for too many epochs we do not wait for charon to give up.
  */
 
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_job.h"
+#include "groupvpn_gcks_recheck.h"
 #include "groupvpn_payload.h"
 #include "groupvpn_task.h"
 #include "compat.h"
@@ -16,6 +22,9 @@
 #include <processing/jobs/delete_ike_sa_job.h>
 
 typedef struct private_groupvpn_gcks_rekey_t private_groupvpn_gcks_rekey_t;
+
+/* epochs that a member may owe an answer for */
+#define MISSES 3
 
 /**
  * Private data
@@ -78,68 +87,12 @@ METHOD(groupvpn_exchange_t, rekey_request, bool,
 		groupvpn_gcks_group_compose(group, &gsa);
 		ok = groupvpn_add_gsa(message, ike_sa, &gsa);
 		registration->rekeying = ok;
+		registration->pushed = groupvpn_now();
 		group->counters[GCKS_REKEYS_PUSHED] += ok;
 		gv_gsa_wipe(&gsa);
 	}
 	groups->unlock(groups);
 	return ok;
-}
-
-/**
- * Note what has become of an in-band rekey
- *
- * @param ike_sa		IKE_SA the response came by, NULL if it was lost
- * @param counter		what a response is counted as
- */
-static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
-					   uint32_t group_id, groupvpn_gcks_counter_t counter)
-{
-	private_groupvpn_gcks_rekey_t *this;
-	groupvpn_groups_t *groups;
-	groupvpn_registration_t *registration = NULL;
-	groupvpn_gcks_group_t *group;
-
-	this = container_of(exchange, private_groupvpn_gcks_rekey_t, rekey);
-	groups = this->gcks->groups;
-	groups->lock(groups);
-	group = groups->find(groups, group_id);
-	if (group && ike_sa)
-	{
-		registration = find_by_ike_sa(this, group, ike_sa);
-	}
-	if (registration)
-	{
-		registration->rekeying = FALSE;
-		group->counters[counter]++;
-	}
-	else if (group)
-	{	/* whoever answers on an IKE_SA that was rekeyed did not look at it */
-		group->counters[GCKS_REKEYS_LOST]++;
-	}
-	groups->unlock(groups);
-}
-
-METHOD(groupvpn_exchange_t, rekey_response, void,
-	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
-	message_t *message)
-{
-	bool refused = message->get_notify(message,
-									   GROUPVPN_N_REGISTRATION_FAILED) != NULL;
-
-	note_rekey(exchange, ike_sa, group_id, refused ? GCKS_REKEYS_REFUSED
-												   : GCKS_REKEYS_ACKNOWLEDGED);
-	if (refused)
-	{
-		DBG1(DBG_IKE, "groupvpn: '%Y' at %H did not accept the new keys of "
-			 "group-ID %u, its log tells why", ike_sa->get_other_id(ike_sa),
-			 ike_sa->get_other_host(ike_sa), group_id);
-	}
-}
-
-METHOD(groupvpn_exchange_t, rekey_lost, void,
-	groupvpn_exchange_t *exchange, uint32_t group_id)
-{
-	note_rekey(exchange, NULL, group_id, GCKS_REKEYS_LOST);
 }
 
 CALLBACK(push_epoch, job_requeue_t,
@@ -179,6 +132,143 @@ CALLBACK(push_epoch, job_requeue_t,
 	return JOB_REQUEUE_NONE;
 }
 
+CALLBACK(abandon_peer, job_requeue_t,
+	groupvpn_gcks_job_t *job)
+{
+	ike_sa_t *ike_sa;
+
+	ike_sa = charon->ike_sa_manager->checkout_by_id(charon->ike_sa_manager,
+													job->ike_sa);
+	if (ike_sa)
+	{	/* behind the open request a notification would never be sent */
+		ike_sa->delete(ike_sa, TRUE);
+		charon->ike_sa_manager->checkin_and_destroy(charon->ike_sa_manager,
+													ike_sa);
+	}
+	return JOB_REQUEUE_NONE;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_gcks_rekey_owed(groupvpn_registration_t *registration,
+							  char why[GV_TEXT_MAX + 1])
+{
+	u_int misses = registration->misses + registration->rekeying;
+
+	if (!misses)
+	{
+		return FALSE;
+	}
+	snprintf(why, GV_TEXT_MAX + 1, "%u rekey%s not acknowledged", misses,
+			 misses > 1 ? "s" : "");
+	return TRUE;
+}
+
+METHOD(groupvpn_gcks_rekey_t, push, void,
+	private_groupvpn_gcks_rekey_t *this, groupvpn_gcks_group_t *group,
+	groupvpn_registration_t *registration)
+{
+	char why[GV_TEXT_MAX + 1];
+
+	if (!registration->rekeying)
+	{
+		groupvpn_gcks_job_queue(push_epoch, group, registration, 0);
+		return;
+	}
+	registration->again = TRUE;
+	if (groupvpn_now() - registration->pushed < GROUPVPN_PUSH_TIME * 1000)
+	{	/* it has not had time to answer */
+		return;
+	}
+	if (registration->misses + 1 < MISSES)
+	{
+		registration->misses++;
+		registration->pushed = groupvpn_now();
+		return;
+	}
+	if (groupvpn_gcks_rekey_owed(registration, why))
+	{
+		group->counters[GCKS_EJECTED]++;
+		groupvpn_gcks_job_queue(abandon_peer, group, registration, 0);
+		groupvpn_gcks_group_unregister(group, registration, why);
+	}
+}
+
+/**
+ * Note what has become of an in-band rekey
+ *
+ * @param ike_sa		IKE_SA the response came by, NULL if it was lost
+ * @param counter		what a response is counted as
+ */
+static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
+					   uint32_t group_id, groupvpn_gcks_counter_t counter)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups;
+	groupvpn_registration_t *registration = NULL;
+	groupvpn_gcks_group_t *group;
+
+	this = container_of(exchange, private_groupvpn_gcks_rekey_t, rekey);
+	groups = this->gcks->groups;
+	groups->lock(groups);
+	group = groups->find(groups, group_id);
+	if (group && ike_sa)
+	{
+		registration = find_by_ike_sa(this, group, ike_sa);
+	}
+	if (registration)
+	{
+		registration->rekeying = FALSE;
+		registration->misses = 0;
+		group->counters[counter]++;
+		if (registration->again)
+		{
+			registration->again = FALSE;
+			push(this, group, registration);
+		}
+	}
+	else if (group)
+	{	/* whoever answers on an IKE_SA that was rekeyed did not look at it */
+		group->counters[GCKS_REKEYS_LOST]++;
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_exchange_t, rekey_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	bool refused = message->get_notify(message,
+									   GROUPVPN_N_REGISTRATION_FAILED) != NULL;
+
+	note_rekey(exchange, ike_sa, group_id, refused ? GCKS_REKEYS_REFUSED
+												   : GCKS_REKEYS_ACKNOWLEDGED);
+	if (refused)
+	{
+		DBG1(DBG_IKE, "groupvpn: '%Y' at %H did not accept the new keys of "
+			 "group-ID %u, its log tells why", ike_sa->get_other_id(ike_sa),
+			 ike_sa->get_other_host(ike_sa), group_id);
+	}
+}
+
+METHOD(groupvpn_exchange_t, rekey_lost, void,
+	groupvpn_exchange_t *exchange, uint32_t group_id)
+{
+	note_rekey(exchange, NULL, group_id, GCKS_REKEYS_LOST);
+}
+
+/**
+ * Whether the certificate of a peer is void
+ */
+static bool is_void(private_groupvpn_gcks_rekey_t *this, ike_sa_t *ike_sa,
+					char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_gcks_recheck_t *recheck = this->gcks->recheck;
+
+	return recheck->is_void(recheck, ike_sa, why);
+}
+
 METHOD(groupvpn_exchange_t, dismissal_request, bool,
 	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
 	message_t *message)
@@ -188,17 +278,30 @@ METHOD(groupvpn_exchange_t, dismissal_request, bool,
 	groupvpn_gcks_group_t *group;
 	groupvpn_authorization_t authorization;
 	notify_type_t notify = GROUPVPN_N_INVALID_GROUP_ID;
+	char why[GV_TEXT_MAX + 1];
+	bool told = FALSE;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
 	groups = this->gcks->groups;
 	groups->lock(groups);
 	group = groups->find(groups, group_id);
-	if (group && !groupvpn_gcks_authorize(group, ike_sa, &authorization))
+	if (group && is_void(this, ike_sa, why))
 	{
 		notify = GROUPVPN_N_AUTHORIZATION_FAILED;
+		told = TRUE;
+	}
+	else if (group && !groupvpn_gcks_authorize(group, ike_sa, &authorization))
+	{
+		notify = GROUPVPN_N_AUTHORIZATION_FAILED;
+		told = authorization.evicted;
+		snprintf(why, sizeof(why), "%s", authorization.decision.why);
 	}
 	groups->unlock(groups);
 	message->add_notify(message, FALSE, notify, chunk_empty);
+	if (told)
+	{
+		groupvpn_add_reason(message, why);
+	}
 	return groupvpn_add_idg(message, group_id);
 }
 
@@ -210,7 +313,8 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	groupvpn_groups_t *groups;
 	groupvpn_gcks_group_t *group;
 	groupvpn_authorization_t authorization = {};
-	bool used = ike_sa->get_child_count(ike_sa) > 0;
+	char why[GV_TEXT_MAX + 1];
+	bool evicted = FALSE, used = ike_sa->get_child_count(ike_sa) > 0;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
 	groups = this->gcks->groups;
@@ -219,11 +323,12 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	if (group)
 	{
 		groupvpn_gcks_authorize(group, ike_sa, &authorization);
+		evicted = authorization.evicted || is_void(this, ike_sa, why);
 	}
 	used |= this->gcks->index->has(this->gcks->index,
 								   ike_sa->get_unique_id(ike_sa));
 	groups->unlock(groups);
-	if (authorization.evicted && !used)
+	if (evicted && !used)
 	{
 		lib->processor->queue_job(lib->processor,
 			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
@@ -244,14 +349,6 @@ CALLBACK(dismiss_peer, job_requeue_t,
 		groupvpn_task_start(ike_sa, &this->dismissal, job->group_id);
 	}
 	return JOB_REQUEUE_NONE;
-}
-
-METHOD(groupvpn_gcks_rekey_t, push, void,
-	private_groupvpn_gcks_rekey_t *this, groupvpn_gcks_group_t *group,
-	groupvpn_registration_t *registration)
-{
-	groupvpn_gcks_job_queue(push_epoch, group, registration,
-							0);
 }
 
 METHOD(groupvpn_gcks_rekey_t, dismiss, void,

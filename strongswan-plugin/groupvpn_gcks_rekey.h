@@ -19,7 +19,8 @@ struct groupvpn_gcks_rekey_t {
 
 	/**
 	 * Send a member what its group has now. Done in a job: by whatever IKE_SA
-	 * it is registered then, if it still is.
+	 * it is registered then, if it still is; or when it has answered what was
+	 * sent before. If it owes the answer for several epochs it is removed.
 	 */
 	void (*push)(groupvpn_gcks_rekey_t *this, groupvpn_gcks_group_t *group,
 				 groupvpn_registration_t *registration);
@@ -37,6 +38,14 @@ struct groupvpn_gcks_rekey_t {
 	 */
 	void (*destroy)(groupvpn_gcks_rekey_t *this);
 };
+
+/**
+ * Whether a member owes the answer to a rekey.
+ *
+ * @param why			receives that as a reason to remove it
+ */
+bool groupvpn_gcks_rekey_owed(groupvpn_registration_t *registration,
+							  char why[GV_TEXT_MAX + 1]);
 
 /**
  * Create the exchanges.

@@ -141,7 +141,8 @@ static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	notify = find_error(message);
 	if (notify)
 	{
-		groupvpn_member_refused(group, notify);
+		groupvpn_get_reason(message, why);
+		groupvpn_member_refused(group, notify, why);
 	}
 	else if (!groupvpn_member_get_answer(group, ike_sa, message, &path, &gsa,
 										 why))
@@ -286,7 +287,7 @@ CALLBACK(end_membership, job_requeue_t,
 	if (group && group->ike_sa == job->ike_sa)
 	{
 		group->counters[MEMBER_DISMISSED]++;
-		groupvpn_member_refused(group, job->notify);
+		groupvpn_member_refused(group, job->notify, job->why);
 	}
 	groups->unlock(groups);
 	return JOB_REQUEUE_NONE;
@@ -305,6 +306,7 @@ static void receive_dismissal(private_groupvpn_member_exchange_t *this,
 		.notify = find_error(message),
 	};
 
+	groupvpn_get_reason(message, job.why);
 	if ((job.notify == GROUPVPN_N_INVALID_GROUP_ID ||
 		 job.notify == GROUPVPN_N_AUTHORIZATION_FAILED) &&
 		gv_idg_decode(idg.ptr, idg.len, &job.group_id) == GV_GIKEV2_OK)

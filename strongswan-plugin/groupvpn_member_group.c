@@ -395,16 +395,20 @@ static char *explain(notify_type_t notify)
  * See header
  */
 void groupvpn_member_refused(groupvpn_member_group_t *group,
-							 notify_type_t notify)
+							 notify_type_t notify, char *said)
 {
-	groupvpn_member_tell_refusal(group, notify, explain(notify));
+	char why[2 * GV_TEXT_MAX];
+
+	snprintf(why, sizeof(why), "%s%s%s", explain(notify),
+			 *said ? "; it says: " : "", said);
+	groupvpn_member_tell_refusal(group, notify, why);
 	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED)
 	{
-		group->dataplane->down(group->dataplane,
-							   "the GCKS says we may not be a member");
+		group->dataplane->down(group->dataplane, *said ? said
+							   : "the GCKS says we may not be a member");
 		groupvpn_member_rekey_end(group);
 	}
-	groupvpn_member_fail(group, TRUE, explain(notify));
+	groupvpn_member_fail(group, TRUE, why);
 }
 
 /**

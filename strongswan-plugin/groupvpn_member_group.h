@@ -90,9 +90,10 @@ void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
  * The GCKS does not have us as a member.
  *
  * @param notify		what it said
+ * @param said			reason that it gave, may be empty
  */
 void groupvpn_member_refused(groupvpn_member_group_t *group,
-							 notify_type_t notify);
+							 notify_type_t notify, char *said);
 
 /**
  * The IKE_SA of a group is up: register by it.

@@ -31,8 +31,9 @@ struct groupvpn_member_job_t {
 	/** unique ID of an IKE_SA, if the job is about one */
 	uint32_t ike_sa;
 
-	/** a notify, if the job is about one */
+	/** a notify, if the job is about one, and the reason that came with it */
 	notify_type_t notify;
+	char why[GV_TEXT_MAX + 1];
 };
 
 /**

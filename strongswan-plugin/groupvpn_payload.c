@@ -271,6 +271,37 @@ enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
 /*
  * See header
  */
+void groupvpn_add_reason(message_t *message, char *why)
+{
+	message->add_notify(message, FALSE, GROUPVPN_N_REASON,
+						chunk_from_str(why));
+}
+
+/*
+ * See header
+ */
+void groupvpn_get_reason(message_t *message, char why[GV_TEXT_MAX + 1])
+{
+	notify_payload_t *notify;
+	chunk_t data = chunk_empty;
+	size_t i, len;
+
+	notify = message->get_notify(message, GROUPVPN_N_REASON);
+	if (notify)
+	{
+		data = notify->get_notification_data(notify);
+	}
+	len = min(data.len, GV_TEXT_MAX);
+	for (i = 0; i < len; i++)
+	{
+		why[i] = data.ptr[i] >= ' ' && data.ptr[i] <= '~' ? data.ptr[i] : '?';
+	}
+	why[len] = '\0';
+}
+
+/*
+ * See header
+ */
 char *groupvpn_notify_name(notify_type_t type)
 {
 	switch ((int)type)

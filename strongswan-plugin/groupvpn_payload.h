@@ -63,6 +63,20 @@ enum gv_gikev2_error groupvpn_get_gsa(message_t *message, ike_sa_t *ike_sa,
 									  struct gv_gsa *gsa);
 
 /**
+ * Add the reason of an error notify to a message.
+ *
+ * @param why			text for the operator at the other end
+ */
+void groupvpn_add_reason(message_t *message, char *why);
+
+/**
+ * Get the reason of an error notify from a message, made fit to be logged.
+ *
+ * @param why			receives the text, empty if there is none
+ */
+void groupvpn_get_reason(message_t *message, char why[GV_TEXT_MAX + 1]);
+
+/**
  * Name of an error notify of RFC 9838, which charon has no names for.
  */
 char *groupvpn_notify_name(notify_type_t type);

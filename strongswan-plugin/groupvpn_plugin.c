@@ -27,6 +27,7 @@
 #define DEFAULT_POLICY_TIMEOUT 1
 #define DEFAULT_RETRY_MIN 1
 #define DEFAULT_RETRY_MAX 60
+#define DEFAULT_RECHECK 3600
 
 typedef struct private_groupvpn_plugin_t private_groupvpn_plugin_t;
 
@@ -114,9 +115,9 @@ static char *get_option(char *name, char *def)
 /**
  * Read an option of the plugin that is a time
  */
-static u_int get_time_option(char *name, u_int def)
+static u_int get_time_option(char *name, u_int least, u_int def)
 {
-	return max(1, lib->settings->get_time(lib->settings,
+	return max(least, lib->settings->get_time(lib->settings,
 							"%s.plugins.groupvpn.%s", def, lib->ns, name));
 }
 
@@ -188,8 +189,8 @@ static groupvpn_store_t *create_store()
 static bool start(private_groupvpn_plugin_t *this)
 {
 	groupvpn_gcks_manage_t *manage;
-	u_int retry_min = get_time_option("retry_min", DEFAULT_RETRY_MIN);
-	u_int retry_max = get_time_option("retry_max", DEFAULT_RETRY_MAX);
+	u_int retry_min = get_time_option("retry_min", 1, DEFAULT_RETRY_MIN);
+	u_int retry_max = get_time_option("retry_max", 1, DEFAULT_RETRY_MAX);
 
 	this->kernel = groupvpn_kernel_create();
 	if (!this->kernel)
@@ -200,7 +201,7 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->config = groupvpn_config_create(get_option("swanctl_conf",
 													 DEFAULT_SWANCTL_CONF));
 	this->policy = groupvpn_policy_server_create(groupvpn_policy_file_create(),
-				get_time_option("policy_timeout", DEFAULT_POLICY_TIMEOUT) * 1000);
+		get_time_option("policy_timeout", 1, DEFAULT_POLICY_TIMEOUT) * 1000);
 	this->control = groupvpn_control_create(
 								get_option("socket", GV_CTL_PATH),
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));
@@ -210,7 +211,9 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->store = create_store();
 	this->channel = groupvpn_channel_create(this->kernel);
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
-									  this->store, this->kernel);
+									  this->store, this->kernel,
+									  get_time_option("recheck", 0,
+													  DEFAULT_RECHECK));
 	this->member = groupvpn_member_create(this->control, this->kernel,
 										  this->vici, retry_min,
 										  max(retry_min, retry_max));

@@ -125,6 +125,8 @@ METHOD(groupvpn_registrations_t, clear, void,
 	registration->ike_sa_id = NULL;
 	registration->ike_sa = 0;
 	registration->rekeying = FALSE;
+	registration->misses = 0;
+	registration->again = FALSE;
 }
 
 METHOD(groupvpn_registrations_t, set, void,
@@ -383,6 +385,7 @@ METHOD(groupvpn_registrations_t, destroy, void,
 		clear(this, registration);
 		DESTROY_IF(registration->certificate);
 		registration->identity->destroy(registration->identity);
+		DESTROY_IF(registration->auth);
 		free(registration);
 	}
 	enumerator->destroy(enumerator);

@@ -57,6 +57,9 @@ struct groupvpn_registration_t {
 
 	/** name that policy has for it, empty if none */
 	char label[GV_NAME_MAX + 1];
+	/** that authentication if it was by a certificate, and in this run of the
+	 * GCKS; otherwise NULL */
+	auth_cfg_t *auth;
 
 	/** up to when it has used up its share of new Sender-IDs, groupvpn_now()
 	 * based */
@@ -85,6 +88,14 @@ struct groupvpn_registration_t {
 
 	/** an in-band rekey over that IKE_SA waits for its response */
 	bool rekeying;
+
+	/** since when, groupvpn_now() based */
+	uint64_t pushed;
+
+	/** epochs before the newest one that it owes the answer for, and whether
+	 * there is more to send when it has answered */
+	u_int misses;
+	bool again;
 };
 
 /**

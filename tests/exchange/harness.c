@@ -426,7 +426,7 @@ void gcks_start()
 	control = groupvpn_control_create(path, "root");
 	vici = groupvpn_vici_create(path);
 	store = groupvpn_store_create_none();
-	gcks = groupvpn_gcks_create(control, policy, vici, store, NULL);
+	gcks = groupvpn_gcks_create(control, policy, vici, store, NULL, 0);
 	charon->bus->add_listener(charon->bus, &gcks->listener);
 	config->load(config);
 	gcks->configure(gcks, config);

@@ -14,6 +14,7 @@ import dataclasses
 import socket
 import subprocess
 import threading
+import time
 
 from lab import Lab, LabError, wait_for
 
@@ -28,6 +29,28 @@ charon-systemd {
     retransmit_timeout = 1.0
     retransmit_base = 1.2
 }
+"""
+
+
+CA_CONF = """
+[ca]
+default_ca = lab
+[lab]
+database = index.txt
+new_certs_dir = .
+certificate = ca.pem
+private_key = ca.key
+rand_serial = yes
+unique_subject = no
+default_md = default
+default_crl_days = 1
+crl_extensions = crl
+policy = policy
+[crl]
+# charon finds a list by its CA's key.
+authorityKeyIdentifier = keyid:always
+[policy]
+commonName = supplied
 """
 
 
@@ -99,6 +122,8 @@ class Credentials:
         self.key("ca")
         self.openssl("req", "-x509", "-new", "-key", "ca.key", "-out", "ca.pem",
                      "-subj", "/CN=groupvpn lab CA", "-days", "2")
+        (directory / "ca.conf").write_text(CA_CONF)
+        (directory / "index.txt").touch()
 
     def openssl(self, *arguments):
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True,
@@ -110,10 +135,12 @@ class Credentials:
                              "ec_paramgen_curve:P-256"]}[algorithm]
         self.openssl("genpkey", *options, "-out", f"{name}.key")
 
-    def issue(self, host, identity, algorithm="ed25519", names=()):
+    def issue(self, host, identity, algorithm="ed25519", names=(),
+              seconds=None):
         """Puts key, certificate and CA certificate where swanctl looks.
 
-        names are subjectAltNames beside the identity.
+        names are subjectAltNames beside the identity. The certificate is valid
+        for two days, or for some seconds.
         """
         name = host.name
         self.key(name, algorithm)
@@ -122,14 +149,24 @@ class Credentials:
         (self.directory / f"{name}.ext").write_text(
             "subjectAltName=" +
             ",".join(f"DNS:{name}" for name in (identity, *names)) + "\n")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem",
-                     "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+        expiry = ["-days", "2"]
+        if seconds is not None:
+            expiry = ["-enddate", time.strftime(
+                "%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))]
+        self.openssl("ca", "-batch", "-notext", "-config", "ca.conf",
+                     "-in", f"{name}.csr", *expiry,
                      "-extfile", f"{name}.ext", "-out", f"{name}.pem")
         for source, target in ((f"{name}.key", "private/host.pem"),
                                (f"{name}.pem", "x509/host.pem"),
                                ("ca.pem", "x509ca/ca.pem")):
             host.write(f"/etc/swanctl/{target}",
                        (self.directory / source).read_text(), 0o600)
+
+    def revoke(self, host):
+        """A revocation list with a host's certificate, among others'."""
+        self.openssl("ca", "-config", "ca.conf", "-revoke", f"{host.name}.pem")
+        self.openssl("ca", "-gencrl", "-config", "ca.conf", "-out", "ca.crl")
+        return (self.directory / "ca.crl").read_text()
 
 
 def indent(text, by="    "):

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """When a group gets new keys: by time, and when members come and leave."""
 
+import contextlib
+import signal
+
 from lab import wait_for
-from sites import member_swanctl, sr_swanctl
-from test_management import ctl, ctl_json, monitor  # noqa: F401
+from sites import STRONGSWAN_TIMING, member_swanctl, sr_swanctl
+from test_management import counters, ctl, ctl_json, monitor  # noqa: F401
+
+TIMING = "/etc/strongswan.d/timing.conf"
 
 
 def rekeys(events):
@@ -68,3 +73,66 @@ def test_who_comes_and_who_leaves(lab, monitor):  # noqa: F811
         lab.restore("dual")
         lab.restore("blue1")
         lab.restore("sr")
+
+
+@contextlib.contextmanager
+def silent(lab, events, name, timing=STRONGSWAN_TIMING):
+    """A member that does not answer, and how long the S/R repeats requests."""
+    sr, host = lab["sr"], lab[name]
+    sr.write(TIMING, timing)
+    lab.reconfigure("sr", sr_swanctl(lab.network).replace(
+        "id = 200", "id = 200\n    rekey = inband"))
+    lab.register_again(name)
+    identity = lab.site(name).identity
+    events.wait("member-up", identity=identity)
+    wait_for(lambda: name in members(lab, "red"), f"{name} to be back")
+    wait_for(lambda: host.swanctl("--list-sas").count("ESTABLISHED") == 1,
+             f"{name} to have one IKE_SA")
+    host.charon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        host.charon.process.send_signal(signal.SIGCONT)
+        sr.write(TIMING, STRONGSWAN_TIMING)
+        lab.restore("sr")
+        # Its IKE_SA is none anymore, which it would find out by itself.
+        host.swanctl("--terminate", "--ike", "sr", "--force", check=False)
+
+
+def test_who_does_not_answer_loses_its_ike_sa(lab, monitor):  # noqa: F811
+    """charon has repeated the rekey in vain, and closes the IKE_SA."""
+    events = monitor(lab["sr"])
+    before = counters(lab["sr"], "red")["members-ejected"]
+    with silent(lab, events, "red1"):
+        ctl(lab["sr"], "rekey", "red")
+        events.wait("member-down", group="red",
+                    identity="red1.example.net",
+                    reason="1 rekey not acknowledged")
+    assert counters(lab["sr"], "red")["members-ejected"] == before + 1
+
+
+def test_who_owes_three_answers_is_removed(lab, monitor):  # noqa: F811
+    """charon would repeat for longer than that."""
+    events = monitor(lab["sr"])
+    timing = STRONGSWAN_TIMING.replace("retransmit_tries = 3",
+                                       "retransmit_tries = 30")
+    with silent(lab, events, "red1", timing):
+        before = counters(lab["sr"], "red")
+        for owed in (1, 2, 3):
+            ctl(lab["sr"], "rekey", "red")
+            # Not before it has had time to answer.
+            ctl(lab["sr"], "rekey", "red")
+            wait_for(lambda o=owed: ctl_json(lab["sr"], "list-sas", "red")[-1]
+                     ["age"] >= 6, "the member's time to answer to be over")
+            assert "red1" in members(lab, "red")
+        ctl(lab["sr"], "rekey", "red")
+        events.wait("member-down", group="red", identity="red1.example.net",
+                    reason="3 rekeys not acknowledged")
+        wait_for(lambda: "red1.example.net" not in
+                 lab["sr"].swanctl("--list-sas"), "its IKE_SA to be closed")
+        after = counters(lab["sr"], "red")
+    assert after["members-ejected"] == before["members-ejected"] + 1
+    # What came while the first one was open would have been sent after it.
+    pushed = {n: after[n] - before[n] for n in after}
+    assert pushed["epochs"] == 7
+    assert pushed["rekeys-pushed"] <= 9

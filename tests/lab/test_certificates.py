@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Members whose certificate is revoked, or expires, after they registered."""
+
+from lab import LabError, wait_for
+from test_management import counters, ctl, monitor  # noqa: F401
+
+CRL = "/etc/swanctl/x509crl/ca.crl"
+
+
+def is_gone(lab, fault, events, since):
+    """What is to be seen of the end of blue2, which is pubkey, everywhere."""
+    events.wait("member-down", group="blue", identity="blue2.example.net",
+                reason=f"certificate {fault}")
+    rekey = events.wait("rekey", group="blue", reason=f"certificate {fault}")
+    assert rekey["members"] == 2
+    lab["blue2"].wait_for_log("charon", "refused with AUTHORIZATION_FAILED",
+                              since)
+    assert f"it says: certificate {fault}" in lab["blue2"].log("charon", since)
+    for name in ("blue1", "dual"):
+        wait_for(lambda n=name: "10.2.0.0/24" not in
+                 lab.routes(lab.site(n), "blue"),
+                 f"the routes of blue2 to be gone at {name}")
+    wait_for(lambda: not lab.routes(lab.site("blue2"), "blue"),
+             "blue2 to have no routes")
+    wait_for(lambda: "blue2.example.net" not in
+             lab["sr"].swanctl("--list-sas"), "the IKE_SA to be closed")
+
+
+def renew(lab, **options):
+    """A certificate for blue2, and an IKE_SA by it."""
+    lab.credentials.issue(lab["blue2"], "blue2.example.net", **options)
+    lab["blue2"].reload_swanctl()
+    lab["blue2"].swanctl("--terminate", "--ike", "sr", "--force", check=False)
+
+
+def test_revoked(lab, monitor):  # noqa: F811
+    sr = lab["sr"]
+    since = len(lab["blue2"].log("charon"))
+    before = counters(sr, "blue")["certificates-void"]
+    events = monitor(sr)
+    try:
+        sr.write(CRL, lab.credentials.revoke(lab["blue2"]))
+        sr.reload_swanctl()
+        is_gone(lab, "revoked", events, since)
+        assert counters(sr, "blue")["certificates-void"] == before + 1
+        # The certificates of others are by the same CA.
+        assert {e["identity"] for e in events.events
+                if e["event"] == "member-down"} == {"blue2.example.net"}
+        # Nor does it come back by itself.
+        sr.wait_for_log("charon", "certificate was revoked")
+        renew(lab)
+        events.wait("member-up", group="blue", identity="blue2.example.net")
+    finally:
+        renew(lab)
+        sr.outside(CRL).unlink(missing_ok=True)
+        sr.swanctl("--load-creds", "--clear")
+
+
+def test_expired(lab, monitor):  # noqa: F811
+    events = monitor(lab["sr"])
+    since = len(lab["blue2"].log("charon"))
+    try:
+        renew(lab, seconds=20)
+        events.wait("member-up", group="blue", identity="blue2.example.net")
+        is_gone(lab, "expired", events, since)
+    finally:
+        renew(lab)
+
+
+def test_a_ca_that_is_not_loaded_is_no_fault(lab, monitor):  # noqa: F811
+    """Between two loads of the credentials there are none."""
+    sr = lab["sr"]
+    events = monitor(sr)
+    ca = sr.outside("/etc/swanctl/x509ca/ca.pem")
+    kept = ca.read_text()
+    since = len(sr.log("charon"))
+    try:
+        ca.unlink()
+        sr.swanctl("--load-creds", "--clear")
+        ctl(sr, "reload")
+        sr.wait_for_log("charon", "no issuer certificate found for "
+                        '"CN=red1.example.net"', since)
+        sr.wait_for_log("charon", "no issuer certificate found for "
+                        '"CN=blue2.example.net"', since)
+    finally:
+        ca.write_text(kept)
+        sr.swanctl("--load-creds", "--clear")
+    since = len(sr.log("charon"))
+    ctl(sr, "reload")
+    sr.wait_for_log("charon", "reached self-signed root ca", since)
+    if any(e["event"] == "member-down" for e in events.events):
+        raise LabError(f"members are gone: {events.events}")
