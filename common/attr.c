@@ -50,7 +50,10 @@ static enum gv_attr_error check(const struct gv_attr *attr)
 		return GV_ATTR_BAD_ID;
 	if (!addr_valid(&attr->gateway) ||
 	    (attr->sealed && attr->kind != GV_KIND_ROUTES) ||
-	    (attr->rekey && (!descriptor || !attr->rekey_len)))
+	    (attr->rekey && (!descriptor || !attr->rekey_len)) ||
+	    ((attr->prefix || attr->inner) && !attr->sealed) ||
+	    (attr->inner && (attr->inner_len <= GV_SIV_LEN ||
+			     attr->inner_len > GV_SIV_LEN + GV_INNER_MAX)))
 		return GV_ATTR_BAD_TLV;
 	return GV_ATTR_OK;
 }
@@ -89,6 +92,10 @@ size_t gv_attr_encode(const struct gv_attr *attr,
 		put_tlv(&w, GV_TLV_SEALED, NULL, 0);
 	if (attr->rekey)
 		put_tlv(&w, GV_TLV_REKEY, attr->rekey, attr->rekey_len);
+	if (attr->prefix)
+		put_tlv(&w, GV_TLV_PREFIX, attr->prefix, GV_SEALED_PREFIX_LEN);
+	if (attr->inner)
+		put_tlv(&w, GV_TLV_INNER, attr->inner, attr->inner_len);
 	if (!w.ok || !gv_hmac(mac_key, value, w.len, mac))
 		return 0;
 	gv_put_bytes(&w, mac, sizeof(mac));
@@ -120,6 +127,17 @@ static bool get_tlv(struct gv_reader *r, struct gv_attr *attr)
 			return false;
 		attr->rekey = value;
 		attr->rekey_len = len;
+		return true;
+	case GV_TLV_PREFIX:
+		if (attr->prefix || len != GV_SEALED_PREFIX_LEN)
+			return false;
+		attr->prefix = value;
+		return true;
+	case GV_TLV_INNER:
+		if (attr->inner)
+			return false;
+		attr->inner = value;
+		attr->inner_len = len;
 		return true;
 	default:
 		return true;

@@ -12,7 +12,8 @@
 #ifndef GV_ATTR_H
 #define GV_ATTR_H
 
-#include "gv.h"
+#include "inner.h"
+#include "seal.h"
 
 #define GV_ATTR_TYPE_DEFAULT 255
 #define GV_ATTR_VERSION 1
@@ -30,6 +31,8 @@ enum gv_attr_tlv {
 			       gateway, in a descriptor the GCKS */
 	GV_TLV_SEALED = 2,  /* empty; routes: the NLRIs are sealed */
 	GV_TLV_REKEY = 3,   /* descriptor: GSA_REKEY message */
+	GV_TLV_PREFIX = 4,  /* routes, sealed: an IPv6 prefix beyond /64 */
+	GV_TLV_INNER = 5,   /* routes, sealed: what the site knows of them */
 };
 
 struct gv_attr {
@@ -43,6 +46,9 @@ struct gv_attr {
 	/* Points into the decoded value; NULL if absent. */
 	const uint8_t *rekey;
 	size_t rekey_len;
+	const uint8_t *prefix; /* GV_SEALED_PREFIX_LEN octets */
+	const uint8_t *inner;  /* sealed, of gv_seal_inner() */
+	size_t inner_len;
 };
 
 enum gv_attr_error {

@@ -302,6 +302,55 @@ bool gv_gcm_open(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
 	return finish(ok, out, len);
 }
 
+/* tag: the synthetic IV, which opening has to know in advance. */
+static bool siv_once(const uint8_t key[GV_SIV_KEY_LEN], bool encrypt,
+		     const void *aad, size_t aad_len, const void *in,
+		     size_t len, uint8_t tag[GV_SIV_LEN], uint8_t *out)
+{
+	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n = 0;
+	bool ok;
+
+	ok = cipher && ctx && aad_len && aad_len <= INT_MAX && len &&
+	     len <= INT_MAX &&
+	     EVP_CipherInit_ex2(ctx, cipher, key, NULL, encrypt, NULL) == 1 &&
+	     (encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
+					     GV_SIV_LEN, tag) == 1) &&
+	     EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len) == 1 &&
+	     EVP_CipherUpdate(ctx, out, &n, in, (int)len) == 1 &&
+	     n == (int)len && EVP_CipherFinal_ex(ctx, out + len, &n) == 1 &&
+	     (!encrypt || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG,
+					      GV_SIV_LEN, tag) == 1);
+	EVP_CIPHER_CTX_free(ctx);
+	EVP_CIPHER_free(cipher);
+	return ok;
+}
+
+bool gv_siv_seal(const uint8_t key[GV_SIV_KEY_LEN], const void *aad,
+		 size_t aad_len, const void *in, size_t len, uint8_t *out)
+{
+	ERR_set_mark();
+	return finish(siv_once(key, true, aad, aad_len, in, len, out,
+			       out + GV_SIV_LEN),
+		      out, GV_SIV_LEN + len);
+}
+
+bool gv_siv_open(const uint8_t key[GV_SIV_KEY_LEN], const void *aad,
+		 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out)
+{
+	uint8_t tag[GV_SIV_LEN];
+
+	if (len <= GV_SIV_LEN)
+		return false;
+	len -= GV_SIV_LEN;
+	memcpy(tag, in, sizeof(tag));
+	ERR_set_mark();
+	return finish(siv_once(key, false, aad, aad_len, in + GV_SIV_LEN, len,
+			       tag, out),
+		      out, len);
+}
+
 bool gv_sign_key_new(uint8_t private_key[GV_SIGN_KEY_LEN],
 		     uint8_t public_key[GV_SIGN_KEY_LEN])
 {

@@ -56,6 +56,17 @@ bool gv_gcm_open(const uint8_t key[32], const uint8_t nonce[GV_GCM_NONCE_LEN],
 		 const void *aad, size_t aad_len, const uint8_t *in, size_t len,
 		 uint8_t *out);
 
+/* AES-256-SIV (RFC 5297) with one string of associated data: without a nonce,
+ * the same input always gives the same output.  The synthetic IV comes first:
+ * sealing gives GV_SIV_LEN + len octets, opening takes as many and gives len.
+ * len and aad_len are not 0. */
+#define GV_SIV_KEY_LEN 64
+#define GV_SIV_LEN 16
+bool gv_siv_seal(const uint8_t key[GV_SIV_KEY_LEN], const void *aad,
+		 size_t aad_len, const void *in, size_t len, uint8_t *out);
+bool gv_siv_open(const uint8_t key[GV_SIV_KEY_LEN], const void *aad,
+		 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
+
 /* Ed25519 (RFC 8032), keys raw.  Signing is deterministic; the signature must
  * not overlap the data. */
 #define GV_SIGN_KEY_LEN 32

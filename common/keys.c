@@ -69,8 +69,8 @@ bool gv_shared_key(const uint8_t prk[GV_SECRET_LEN], void *key, size_t len)
 
 static bool route_key(uint32_t group_id,
 		      const uint8_t route_secret[GV_SECRET_LEN],
-		      const void *info, size_t info_len,
-		      uint8_t key[GV_SECRET_LEN])
+		      const void *info, size_t info_len, uint8_t *key,
+		      size_t len)
 {
 	uint8_t salt[32], prk[GV_SECRET_LEN];
 	struct gv_writer w;
@@ -80,31 +80,49 @@ static bool route_key(uint32_t group_id,
 	gv_put_bytes(&w, SALT_LABEL, sizeof(SALT_LABEL) - 1);
 	gv_put32(&w, group_id);
 	ok = gv_hkdf_extract(salt, w.len, route_secret, GV_SECRET_LEN, prk) &&
-	     gv_hkdf_expand(prk, info, info_len, key, GV_SECRET_LEN);
+	     gv_hkdf_expand(prk, info, info_len, key, len);
 	gv_wipe(prk, sizeof(prk));
 	if (!ok)
-		gv_wipe(key, GV_SECRET_LEN);
+		gv_wipe(key, len);
 	return ok;
+}
+
+/* A key of one member in one route epoch. */
+static bool member_key(uint32_t group_id,
+		       const uint8_t route_secret[GV_SECRET_LEN],
+		       const char *label, uint16_t member_id,
+		       uint32_t route_epoch, uint8_t *key, size_t len)
+{
+	uint8_t info[16];
+	struct gv_writer w;
+
+	gv_writer_init(&w, info, sizeof(info));
+	gv_put_bytes(&w, label, strlen(label));
+	gv_put16(&w, member_id);
+	gv_put32(&w, route_epoch);
+	return route_key(group_id, route_secret, info, w.len, key, len);
 }
 
 bool gv_mac_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 		uint8_t key[GV_SECRET_LEN])
 {
-	return route_key(group_id, route_secret, "mac", 3, key);
+	return route_key(group_id, route_secret, "mac", 3, key, GV_SECRET_LEN);
 }
 
 bool gv_nlri_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 		 uint16_t member_id, uint32_t route_epoch,
 		 uint8_t key[GV_SECRET_LEN])
 {
-	uint8_t info[16];
-	struct gv_writer w;
+	return member_key(group_id, route_secret, "nlri", member_id,
+			  route_epoch, key, GV_SECRET_LEN);
+}
 
-	gv_writer_init(&w, info, sizeof(info));
-	gv_put_bytes(&w, "nlri", 4);
-	gv_put16(&w, member_id);
-	gv_put32(&w, route_epoch);
-	return route_key(group_id, route_secret, info, w.len, key);
+bool gv_siv_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
+		uint16_t member_id, uint32_t route_epoch,
+		uint8_t key[GV_SIV_KEY_LEN])
+{
+	return member_key(group_id, route_secret, "siv", member_id, route_epoch,
+			  key, GV_SIV_KEY_LEN);
 }
 
 /* ------------------------------------------------------------------------

@@ -41,6 +41,12 @@ bool gv_nlri_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
 		 uint16_t member_id, uint32_t route_epoch,
 		 uint8_t key[GV_SECRET_LEN]);
 
+/* Same, "siv" | member-ID(2) | route epoch(4): seals what of one member's
+ * routes does not fit into the NLRI. */
+bool gv_siv_key(uint32_t group_id, const uint8_t route_secret[GV_SECRET_LEN],
+		uint16_t member_id, uint32_t route_epoch,
+		uint8_t key[GV_SIV_KEY_LEN]);
+
 /* ------------------------------------------------------------------------
  * Wrapped keys and the path through them
  */

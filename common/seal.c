@@ -5,14 +5,21 @@
  * Finite Domains").  doc/protocol.md, "Sealed routes".
  *
  *   block = type(1: 4 or 6) length(1) prefix(4 or 8) zero(the rest)
+ *   block = type(1: 7) synthetic IV(15)
  */
 #include "seal.h"
 
 #include <string.h>
 
 #include "crypto.h"
+#include "inner.h"
 
 #define BLOCK_LEN 16
+#define TYPE_LONG 7
+
+/* What a synthetic IV is over, besides the sealed octets. */
+#define AAD_PREFIX "prefix"
+#define AAD_INNER "inner"
 
 /* A walk of this many steps has probability (3/256)^32 = 2^-205. */
 #define WALK_MAX 32
@@ -52,6 +59,12 @@ static bool zero_after(const uint8_t bytes[16], size_t len)
 	for (size_t i = (len + 7) / 8; i < 16; i++)
 		bits |= bytes[i];
 	return !bits;
+}
+
+static bool is_long(const struct gv_prefix *prefix)
+{
+	return prefix->family == 6 && prefix->len > 64 && prefix->len <= 128 &&
+	       zero_after(prefix->bytes, prefix->len);
 }
 
 static bool canonical(const struct gv_prefix *prefix)
@@ -98,4 +111,64 @@ bool gv_open_prefix(const uint8_t key[GV_SECRET_LEN], const uint8_t nlri[16],
 		return false;
 	*prefix = opened;
 	return true;
+}
+
+bool gv_seal_long(const uint8_t key[GV_SECRET_LEN],
+		  const uint8_t siv_key[GV_SIV_KEY_LEN],
+		  const struct gv_prefix *prefix, uint8_t nlri[16],
+		  uint8_t sealed[GV_SEALED_PREFIX_LEN])
+{
+	uint8_t plain[1 + sizeof(prefix->bytes)], block[BLOCK_LEN];
+
+	if (!is_long(prefix))
+		return false;
+	plain[0] = prefix->len;
+	memcpy(plain + 1, prefix->bytes, sizeof(prefix->bytes));
+	if (!gv_siv_seal(siv_key, AAD_PREFIX, strlen(AAD_PREFIX), plain,
+			 sizeof(plain), sealed))
+		return false;
+	block[0] = TYPE_LONG;
+	memcpy(block + 1, sealed, BLOCK_LEN - 1);
+	if (!walk(key, true, block))
+		return false;
+	memcpy(nlri, block, BLOCK_LEN);
+	return true;
+}
+
+bool gv_open_long(const uint8_t key[GV_SECRET_LEN],
+		  const uint8_t siv_key[GV_SIV_KEY_LEN], const uint8_t nlri[16],
+		  const uint8_t sealed[GV_SEALED_PREFIX_LEN],
+		  struct gv_prefix *prefix)
+{
+	uint8_t plain[1 + sizeof(prefix->bytes)], block[BLOCK_LEN];
+	struct gv_prefix opened = {.family = 6};
+
+	memcpy(block, nlri, BLOCK_LEN);
+	if (!ordinary(block) || !walk(key, false, block) ||
+	    block[0] != TYPE_LONG || memcmp(block + 1, sealed, BLOCK_LEN - 1) ||
+	    !gv_siv_open(siv_key, AAD_PREFIX, strlen(AAD_PREFIX), sealed,
+			 GV_SEALED_PREFIX_LEN, plain))
+		return false;
+	opened.len = plain[0];
+	memcpy(opened.bytes, plain + 1, sizeof(opened.bytes));
+	if (!is_long(&opened))
+		return false;
+	*prefix = opened;
+	return true;
+}
+
+bool gv_seal_inner(const uint8_t siv_key[GV_SIV_KEY_LEN], const uint8_t *inner,
+		   size_t len, uint8_t *sealed)
+{
+	return len <= GV_INNER_MAX &&
+	       gv_siv_seal(siv_key, AAD_INNER, strlen(AAD_INNER), inner, len,
+			   sealed);
+}
+
+bool gv_open_inner(const uint8_t siv_key[GV_SIV_KEY_LEN], const uint8_t *sealed,
+		   size_t len, uint8_t *inner)
+{
+	return len <= GV_SIV_LEN + GV_INNER_MAX &&
+	       gv_siv_open(siv_key, AAD_INNER, strlen(AAD_INNER), sealed, len,
+			   inner);
 }

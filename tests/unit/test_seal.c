@@ -6,10 +6,19 @@
 #include "unit.h"
 
 #include "crypto.h"
+#include "inner.h"
 #include "keys.h"
 #include "seal.h"
 
 #define ROUNDS 64
+
+#define EX_SIV_KEY                                                             \
+	"6bdd0d46d8f6e5029bd605e21482dc9324d4d9aa5bf7c4a1dc7b0a98879226bc"     \
+	"24c248dc49933ac39171b75627f6371f031db23129e7a63a26e26e37be6e1003"
+#define EX_LONG_NLRI "9d119cce3a658f03d94469270789f177"
+#define EX_LONG_SEALED                                                         \
+	"39947a75a7071e4fa2e06227f79fa5e39a67cb3485d69693dd84d5e8d25bb235"     \
+	"4e"
 
 static void example_key(uint8_t key[32])
 {
@@ -232,10 +241,107 @@ static void opens_no_step_of_a_walk(void **state)
 	assert_true(gv_open_prefix(key, block, &prefix));
 }
 
+static void example_long(void **state)
+{
+	struct gv_prefix prefix = {
+		6, 112, {0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, 0, 3}};
+	uint8_t secret[32], siv_key[64], key[32], nlri[16];
+	uint8_t sealed[GV_SEALED_PREFIX_LEN];
+	struct gv_prefix back;
+
+	example_key(key);
+	ramp(secret, EX_ROUTE_SECRET_FIRST);
+	assert_true(gv_siv_key(EX_GROUP, secret, EX_MEMBER, EX_ROUTE_EPOCH,
+			       siv_key));
+	assert_hex(siv_key, sizeof(siv_key), EX_SIV_KEY);
+	assert_true(gv_seal_long(key, siv_key, &prefix, nlri, sealed));
+	assert_hex(nlri, sizeof(nlri), EX_LONG_NLRI);
+	assert_hex(sealed, sizeof(sealed), EX_LONG_SEALED);
+	assert_true(gv_open_long(key, siv_key, nlri, sealed, &back));
+	assert_memory_equal(&back, &prefix, sizeof(back));
+}
+
+/* Every length beyond /64, a wrong key, every flipped bit, another's TLV. */
+static void long_prefixes(void **state)
+{
+	uint8_t siv_key[64], key[32], nlri[16], other[16];
+	uint8_t sealed[GV_SEALED_PREFIX_LEN], others[GV_SEALED_PREFIX_LEN];
+	struct gv_prefix prefix, back, untouched = {.family = 77};
+
+	for (unsigned int len = 0; len <= 128; len++) {
+		random_prefix(&prefix, 6, len);
+		random_fill(key, sizeof(key));
+		random_fill(siv_key, sizeof(siv_key));
+		if (len <= 64) {
+			assert_false(gv_seal_long(key, siv_key, &prefix, nlri,
+						  sealed));
+			continue;
+		}
+		assert_true(gv_seal_long(key, siv_key, &prefix, nlri, sealed));
+		assert_false(special(nlri[0]));
+		assert_true(gv_open_long(key, siv_key, nlri, sealed, &back));
+		assert_memory_equal(&back, &prefix, sizeof(back));
+		/* It is no short one. */
+		assert_false(gv_open_prefix(key, nlri, &back));
+
+		back = untouched;
+		for (unsigned int bit = 0; bit < 8 * sizeof(nlri); bit++) {
+			nlri[bit / 8] ^= 1 << bit % 8;
+			assert_false(gv_open_long(key, siv_key, nlri, sealed,
+						  &back));
+			nlri[bit / 8] ^= 1 << bit % 8;
+		}
+		for (unsigned int bit = 0; bit < 8 * sizeof(sealed); bit++) {
+			sealed[bit / 8] ^= 1 << bit % 8;
+			assert_false(gv_open_long(key, siv_key, nlri, sealed,
+						  &back));
+			sealed[bit / 8] ^= 1 << bit % 8;
+		}
+		prefix.bytes[0] ^= 1;
+		assert_true(gv_seal_long(key, siv_key, &prefix, other, others));
+		assert_false(gv_open_long(key, siv_key, nlri, others, &back));
+		siv_key[0] ^= 1;
+		assert_false(gv_open_long(key, siv_key, nlri, sealed, &back));
+		assert_memory_equal(&back, &untouched, sizeof(back));
+	}
+
+	prefix = (struct gv_prefix){6, 127, {0x20}};
+	prefix.bytes[15] = 1; /* a host bit */
+	assert_false(gv_seal_long(key, siv_key, &prefix, nlri, sealed));
+	prefix = (struct gv_prefix){4, 32, {10}};
+	assert_false(gv_seal_long(key, siv_key, &prefix, nlri, sealed));
+}
+
+static void inner_octets(void **state)
+{
+	uint8_t siv_key[64], plain[GV_INNER_MAX], back[GV_INNER_MAX];
+	uint8_t sealed[GV_SIV_LEN + GV_INNER_MAX];
+
+	random_fill(siv_key, sizeof(siv_key));
+	random_fill(plain, sizeof(plain));
+	for (size_t len = 1; len <= sizeof(plain); len = len * 2) {
+		assert_true(gv_seal_inner(siv_key, plain, len, sealed));
+		assert_true(
+			gv_open_inner(siv_key, sealed, GV_SIV_LEN + len, back));
+		assert_memory_equal(plain, back, len);
+		assert_false(gv_open_inner(siv_key, sealed,
+					   GV_SIV_LEN + len - 1, back));
+		sealed[len % 8] ^= 1;
+		assert_false(
+			gv_open_inner(siv_key, sealed, GV_SIV_LEN + len, back));
+	}
+	assert_false(gv_seal_inner(siv_key, plain, 0, sealed));
+	assert_false(gv_open_inner(siv_key, sealed, GV_SIV_LEN, back));
+	assert_false(gv_open_inner(siv_key, sealed, 0, back));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(example_seal),
+		cmocka_unit_test(example_long),
+		cmocka_unit_test(long_prefixes),
+		cmocka_unit_test(inner_octets),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(refuses_invalid_prefixes),
 		cmocka_unit_test(every_length),
