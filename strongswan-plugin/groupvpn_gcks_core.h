@@ -30,6 +30,7 @@
 #include "groupvpn_kernel.h"
 #include "groupvpn_policy.h"
 #include "groupvpn_registrations.h"
+#include "groupvpn_route_keys.h"
 #include "groupvpn_sa_table.h"
 #include "groupvpn_store.h"
 #include "groupvpn_vici.h"
@@ -142,9 +143,9 @@ struct groupvpn_gcks_group_t {
 	/** what happened */
 	uint64_t counters[GCKS_COUNTERS];
 
-	/** secret of the group's routes */
-	uint32_t route_epoch;
-	uint8_t route_secret[GV_SECRET_LEN];
+	/** secrets of the group's routes, and when the next one should begin */
+	groupvpn_route_keys_t *routes;
+	uint64_t routes_renewal;
 
 	/** when to begin the next epoch */
 	uint64_t roll;

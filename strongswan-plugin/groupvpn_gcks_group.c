@@ -9,6 +9,7 @@
 #include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_routes.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
 
@@ -54,6 +55,7 @@ void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
 {
 	registration->sender_id = 0;
 	group->unsaved = TRUE;
+	groupvpn_gcks_routes_renew(group);
 	if (group->kek)
 	{
 		group->kek->remove(group->kek, registration->member_id);
@@ -74,6 +76,7 @@ void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 	}
 	if (group->cfg->rekey_on_remove)
 	{
+		groupvpn_gcks_routes_renew(group);
 		groupvpn_gcks_group_batch(group, "member left");
 	}
 }
@@ -305,7 +308,8 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	newest = group->sas->add(group->sas, &epoch, now);
 	gv_wipe(&epoch, sizeof(epoch));
 	group->roll = next_roll(group->cfg, now);
-	if (!publish(group, FALSE) || !groupvpn_gcks_save_epochs(group, now))
+	if (!groupvpn_gcks_routes_begin(group, now) || !publish(group, FALSE) ||
+		!groupvpn_gcks_save_epochs(group, now))
 	{
 		group->sas->remove(group->sas, newest);
 		group->roll = now + GROUPVPN_PUSH_TIME * 1000;
@@ -348,13 +352,14 @@ void groupvpn_gcks_group_compose(groupvpn_gcks_group_t *group,
 		.dtd = group->cfg->dtd,
 		.replay_window_log2 = group->cfg->replay_window
 							  ? __builtin_ctz(group->cfg->replay_window) : 0,
-		.route_epoch = group->route_epoch,
+		.route_epoch = group->routes->newest(group->routes)->epoch,
 	};
 	if (group->channel)
 	{
 		gsa->channel_id = group->channel->get_sender_id(group->channel);
 	}
-	memcpy(gsa->route_secret, group->route_secret, GV_SECRET_LEN);
+	memcpy(gsa->route_secret, group->routes->newest(group->routes)->secret,
+		   GV_SECRET_LEN);
 	group->sas->export(group->sas, group->first_epoch, gsa, groupvpn_now());
 }
 
@@ -494,6 +499,7 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		timer->arm(timer, group->batch);
 	}
+	groupvpn_gcks_routes_run(group, now);
 	if (group->renewal <= now)
 	{
 		renew_kek(group);
@@ -516,6 +522,7 @@ void groupvpn_gcks_group_destroy(groupvpn_gcks_group_t *group)
 	groupvpn_group_destroy(group->cfg);
 	group->sas->destroy(group->sas);
 	DESTROY_IF(group->kek);
+	group->routes->destroy(group->routes);
 	group->registrations->destroy(group->registrations);
 	group->evictions->destroy(group->evictions);
 	DESTROY_IF(group->address);
@@ -556,6 +563,7 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 		.cfg = groupvpn_group_get_ref(cfg),
 		.gcks = gcks,
 		.sas = groupvpn_sa_table_create(),
+		.routes = groupvpn_route_keys_create(),
 		.registrations = groupvpn_registrations_create(cfg->id, gcks->index),
 		.evictions = groupvpn_evictions_create(),
 		.address = cfg->address ? cfg->address->clone(cfg->address) : NULL,

@@ -100,7 +100,8 @@ void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 							   groupvpn_registration_t *registration);
 
 /**
- * Have a member no longer hold its Sender-ID, because it is none anymore.
+ * Have a member no longer hold its Sender-ID, because it is none anymore; and
+ * let it not read the routes that come.
  */
 void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
 								groupvpn_registration_t *registration);

@@ -293,7 +293,8 @@ CALLBACK(list_group, void,
 	}
 	builder->add_kv(builder, "next-epoch", "%u",
 					groupvpn_vici_left(group->roll));
-	builder->add_kv(builder, "route-epoch", "%u", group->route_epoch);
+	builder->add_kv(builder, "route-epoch", "%u",
+					group->routes->current(group->routes)->epoch);
 	builder->add_kv(builder, "rekey", "%s", group->kek ? "bgp" : "inband");
 	if (group->kek)
 	{

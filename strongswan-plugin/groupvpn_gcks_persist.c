@@ -26,7 +26,7 @@ static void save_group(groupvpn_gcks_group_t *group)
 	groupvpn_store_t *store = group->gcks->store;
 	groupvpn_store_group_t stored = {
 		.id = group->cfg->id,
-		.route_epoch = group->route_epoch,
+		.route_epoch = group->routes->newest(group->routes)->epoch,
 		.first_epoch = group->first_epoch,
 		.sender_id = group->reserved,
 		.roll = group->roll,
@@ -34,7 +34,8 @@ static void save_group(groupvpn_gcks_group_t *group)
 	};
 
 	snprintf(stored.name, sizeof(stored.name), "%s", group->cfg->name);
-	memcpy(stored.route_secret, group->route_secret, GV_SECRET_LEN);
+	memcpy(stored.route_secret, group->routes->newest(group->routes)->secret,
+		   GV_SECRET_LEN);
 	store->save_group(store, &stored);
 	gv_wipe(&stored, sizeof(stored));
 }
@@ -308,13 +309,6 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 		case SUCCESS:
 			break;
 		case NOT_FOUND:
-			group->route_epoch = time(NULL);
-			if (!gv_random(group->route_secret, GV_SECRET_LEN))
-			{
-				DBG1(DBG_CFG, "groupvpn: group '%s': the random number "
-					 "generator failed", group->cfg->name);
-				return FALSE;
-			}
 			return groupvpn_gcks_load_kek(group);
 		default:
 			return FALSE;
@@ -324,8 +318,9 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 		DBG1(DBG_CFG, "groupvpn: group-ID %u was group '%s' until now and is "
 			 "'%s' from now on", stored.id, stored.name, group->cfg->name);
 	}
-	group->route_epoch = stored.route_epoch;
-	memcpy(group->route_secret, stored.route_secret, GV_SECRET_LEN);
+	/* a change that was under way has come to its end, or does so now */
+	group->routes->add(group->routes, stored.route_epoch, stored.route_secret,
+					   0, 0);
 	group->first_epoch = stored.first_epoch;
 	group->reserved = stored.sender_id;
 	group->roll = stored.roll;

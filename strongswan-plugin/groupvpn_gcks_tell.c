@@ -132,11 +132,12 @@ static host_t *first_address()
 static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 {
 	groupvpn_sa_t *newest = group->sas->newest(group->sas);
+	const groupvpn_route_key_t *route = group->routes->current(group->routes);
 	uint8_t mac_key[GV_SECRET_LEN], rekey[GV_REKEY_MAX];
 	struct gv_attr attr = {
 		.kind = GV_KIND_DESCRIPTOR,
 		.group_id = group->cfg->id,
-		.route_epoch = group->route_epoch,
+		.route_epoch = route->epoch,
 	};
 
 	if (!group->address)
@@ -144,7 +145,7 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 		group->address = first_address();
 	}
 	if (!group->address ||
-		!gv_mac_key(group->cfg->id, group->route_secret, mac_key))
+		!gv_mac_key(group->cfg->id, route->secret, mac_key))
 	{
 		return FALSE;
 	}
@@ -160,7 +161,7 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 		.role = GV_ROLE_GCKS,
 		.gateway = attr.gateway,
 		.epoch = newest ? newest->sa.epoch : 0,
-		.route_epoch = group->route_epoch,
+		.route_epoch = route->epoch,
 	};
 	snprintf(msg->name, sizeof(msg->name), "%s", group->cfg->name);
 	msg->attr_len = gv_attr_encode(&attr, mac_key, msg->attr,
