@@ -10,6 +10,9 @@
  *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
  *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
+ *   bgp_groupvpn_read.c    member: what a group attribute says
+ *   bgp_groupvpn_inner.c   member: inner attributes, out of and into bgpd's
+ *   bgp_groupvpn_seal.c    member: what a route is announced as
  *   bgp_groupvpn_route.c   member: hearing, opening, injecting
  *   bgp_groupvpn_export.c  member: announcing
  *   bgp_groupvpn_zebra.c   member: kernel routes through zebra
@@ -31,6 +34,7 @@
 #include "attr.h"
 #include "control.h"
 #include "crypto.h"
+#include "inner.h"
 #include "keys.h"
 #include "seal.h"
 
@@ -58,7 +62,7 @@ enum gvpn_drop {
 	GVPN_DROP_OWN_ID, /* somebody else uses our member-ID */
 	GVPN_DROP_PLAIN,  /* not sealed */
 	GVPN_DROP_SEAL,	  /* does not open */
-	GVPN_DROP_PREFIX, /* opened, but not a unicast IPv4 prefix */
+	GVPN_DROP_PREFIX, /* opened, but not a unicast prefix */
 	GVPN_DROP_COVERS, /* would swallow the outer packets */
 	GVPN_DROPS
 };
@@ -79,6 +83,19 @@ struct gvpn_export {
 	struct gvpn_own old; /* sealed in the route epoch before */
 };
 
+#define GVPN_SHARED 64 /* attributes that are kept for routes to share */
+
+/* A walk over one table of a bound instance. */
+struct gvpn_export_walk {
+	struct gvpn_bind *bind;
+	afi_t afi;
+	struct bgp_dest *at; /* locked; NULL: at the beginning */
+	uint64_t from;	     /* only what is newer than this version */
+	uint64_t version;    /* of the table when the walk began */
+	bool again;	     /* from the beginning, all of it */
+	struct event *t_walk;
+};
+
 /* "group-vpn member NAME" in one BGP instance. */
 PREDECL_DLIST(gvpn_binds);
 struct gvpn_bind {
@@ -95,15 +112,12 @@ struct gvpn_bind {
 	uint8_t *seal_key;	  /* GV_SECRET_LEN, as all keys here */
 	uint32_t route_epoch;	  /* of seal_key */
 	uint32_t old_route_epoch; /* of exports' old; 0: they are withdrawn */
-	struct attr *member_attr, *routes_attr; /* interned */
+	struct attr *member_attr; /* interned */
+	struct gvpn_shared *shared[GVPN_SHARED];
 	struct gvpn_own member;
 	struct gvpn_exports_head exports[1];
-	/* The walk over the instance's table. */
-	struct bgp_dest *walk_at; /* locked; NULL: at the beginning */
-	uint64_t walk_from;	  /* only what is newer than this version */
-	uint64_t walk_version;	  /* of the table when the walk began */
-	bool walk_again;	  /* from the beginning, all of it */
-	struct event *t_walk, *t_poll;
+	struct gvpn_export_walk walks[2]; /* IPv4, IPv6 */
+	struct event *t_poll;
 };
 
 /* A VPN route with a group attribute, as a member hears it. */
@@ -496,6 +510,43 @@ void gvpn_rr_forget_bgp(void);
 void gvpn_rr_gateway_changed(const struct gv_addr *gateway);
 struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway);
 
+/* bgp_groupvpn_read.c ----------------------------------------------------- */
+
+/* What the group attribute in a path's attributes says. */
+struct gvpn_reading {
+	struct attr *attr; /* interned; a and inner point into it or octets */
+	enum gvpn_drop drop;
+	struct gvpn_group *group; /* NULL: not decoded, or none that we know */
+	struct gv_attr a;
+	struct gv_inner inner;
+	uint8_t octets[GV_SIV_LEN + GV_INNER_MAX];
+};
+/* Decodes and, if it is an active group's, checks it.  Valid until the next
+ * call. */
+const struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,
+				     size_t len);
+/* A group, its being active, or its keys have changed. */
+void gvpn_read_forget(void);
+
+/* bgp_groupvpn_inner.c ---------------------------------------------------- */
+
+/* The inner attributes of a route: how many octets, 0 if all are as usual. */
+size_t gvpn_inner_read(const struct attr *attr, uint8_t octets[GV_INNER_MAX]);
+/* Interns attr, which is a structure of the caller's, with these and the AS
+ * path outer before its own. */
+struct attr *gvpn_inner_intern(struct attr *attr, struct bgp *bgp,
+			       struct aspath *outer,
+			       const struct gv_inner *inner);
+
+/* bgp_groupvpn_seal.c ----------------------------------------------------- */
+
+/* Both interned, the caller's reference; NULL, and logged, on error. */
+struct attr *gvpn_seal_member(const struct gvpn_bind *bind);
+struct attr *gvpn_seal_route(struct gvpn_bind *bind, const struct prefix *p,
+			     const struct attr *attr, struct prefix *nlri);
+/* The keys, or what our attribute says, have changed. */
+void gvpn_seal_forget(struct gvpn_bind *bind);
+
 /* bgp_groupvpn_route.c ---------------------------------------------------- */
 
 void gvpn_route_init(void);
@@ -517,6 +568,7 @@ const char *gvpn_heard_waits(const struct gvpn_heard *heard);
 
 /* bgp_groupvpn_export.c --------------------------------------------------- */
 
+void gvpn_export_init(struct gvpn_bind *bind);
 /* Announces, changes or withdraws, as the group's state now asks. */
 void gvpn_export_update(struct gvpn_bind *bind);
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest);

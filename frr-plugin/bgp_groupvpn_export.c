@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a member announces: its member route, and the selected IPv4 unicast
- * paths of the bound instance, sealed.
+ * What a member announces: its member route, and the selected IPv4 and IPv6
+ * unicast paths of the bound instance, sealed.
  *
- * All routes of an originator share one set of attributes, so that UPDATEs
- * pack and nothing is sealed or sent again that did not change: what the site
- * knows of a prefix beyond its being there (AS path, MED, communities) stays
- * inside.  Opened and imported paths are not announced, nor is an aggregate of
- * nothing else.
+ * Routes share attributes as far as can be, so that UPDATEs pack and nothing is
+ * sealed or sent again that did not change.  Opened and imported paths are not
+ * announced, nor is an aggregate of nothing else, nor what a community keeps at
+ * the site (RFC 1997).
  *
  * When the route epoch changes, what was sealed in the one before stays beside
  * what is sealed in the new one until charon ends it: receivers have both for
@@ -28,19 +27,23 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_EXPORT, "group VPN announced route");
 
 static void walk_run(struct event *t);
 
-static void walk_start(struct gvpn_bind *bind)
+static void walk_start(struct gvpn_export_walk *walk)
 {
-	if (bind->t_walk) {
-		bind->walk_again = true;
+	if (walk->t_walk) {
+		walk->again = true;
 		return;
 	}
-	event_add_event(gvpn.master, walk_run, bind, 0, &bind->t_walk);
+	event_add_event(gvpn.master, walk_run, walk, 0, &walk->t_walk);
 }
 
 static void walk_all(struct gvpn_bind *bind)
 {
-	bind->walk_version = 0;
-	walk_start(bind);
+	unsigned int i;
+
+	for (i = 0; i < array_size(bind->walks); i++) {
+		bind->walks[i].version = 0;
+		walk_start(&bind->walks[i]);
+	}
 }
 
 static struct gvpn_export *export_find(struct gvpn_bind *bind,
@@ -100,11 +103,25 @@ static bool aggregates_ours(struct bgp_dest *top)
 	return false;
 }
 
-static bool is_exported(struct bgp_dest *dest)
+static bool stays_at_site(const struct attr *attr)
+{
+	struct community *communities = bgp_attr_get_community(attr);
+
+	return communities &&
+	       (community_include(communities, COMMUNITY_NO_EXPORT) ||
+		community_include(communities, COMMUNITY_NO_ADVERTISE) ||
+		community_include(communities, COMMUNITY_LOCAL_AS));
+}
+
+/* The path that is announced, NULL if none is. */
+static const struct bgp_path_info *exported_path(struct bgp_dest *dest)
 {
 	const struct bgp_path_info *pi = selected_path(dest);
 
-	return is_sites(pi) && (!is_aggregate(pi) || aggregates_ours(dest));
+	return is_sites(pi) && !stays_at_site(pi->attr) &&
+			       (!is_aggregate(pi) || aggregates_ours(dest))
+		       ? pi
+		       : NULL;
 }
 
 /* Whether an aggregate is announced depends on what is beneath it. */
@@ -114,18 +131,6 @@ static void recheck_aggregates(struct bgp *bgp, struct bgp_dest *dest)
 		if (is_aggregate(selected_path(dest)))
 			gvpn_queue_dest(bgp, dest);
 	}
-}
-
-static bool seal(const struct gvpn_bind *bind, const struct prefix *p,
-		 struct prefix *nlri)
-{
-	struct gv_prefix plain = {.family = 4, .len = p->prefixlen};
-
-	memcpy(plain.bytes, &p->u.prefix4, IPV4_MAX_BYTELEN);
-	memset(nlri, 0, sizeof(*nlri));
-	nlri->family = AF_INET6;
-	nlri->prefixlen = IPV6_MAX_BITLEN;
-	return gv_seal_prefix(bind->seal_key, &plain, nlri->u.prefix6.s6_addr);
 }
 
 static bool is_at(const struct gvpn_own *own, const struct prefix_rd *rd,
@@ -151,9 +156,14 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 {
 	const struct prefix *p = bgp_dest_get_prefix(dest);
 	struct gvpn_export *export = export_find(bind, p);
+	const struct bgp_path_info *pi =
+		bind->announcing ? exported_path(dest) : NULL;
+	struct attr *attr = NULL;
 	struct prefix nlri;
 
-	if (!bind->announcing || !is_exported(dest) || !seal(bind, p, &nlri)) {
+	if (pi)
+		attr = gvpn_seal_route(bind, p, pi->attr, &nlri);
+	if (!attr) {
 		if (export) {
 			export_free(bind, export);
 			recheck_aggregates(bind->bgp, dest);
@@ -172,7 +182,8 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 	if (!is_at(&export->own, &bind->rd, &nlri))
 		export_move(bind, export);
 	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
-		     &nlri, bind->routes_attr);
+		     &nlri, attr);
+	bgp_attr_unintern(&attr);
 }
 
 /* Whether it is done. */
@@ -189,85 +200,66 @@ static bool drain(struct gvpn_bind *bind, unsigned int batch)
 	return false;
 }
 
-static bool walk_batch(struct gvpn_bind *bind)
+static bool walk_batch(struct gvpn_export_walk *walk)
 {
-	struct bgp_table *table = bind->bgp->rib[AFI_IP][SAFI_UNICAST];
+	struct gvpn_bind *bind = walk->bind;
+	struct bgp_table *table = bind->bgp->rib[walk->afi][SAFI_UNICAST];
 	unsigned int n;
 
 	for (n = 0; n < GVPN_BATCH; n++) {
-		if (bind->walk_at) {
-			bind->walk_at = bgp_route_next(bind->walk_at);
+		if (walk->at) {
+			walk->at = bgp_route_next(walk->at);
 		} else {
-			bind->walk_from = bind->walk_version;
-			bind->walk_version = bgp_table_version(table);
-			bind->walk_at = bgp_table_top(table);
+			walk->from = walk->version;
+			walk->version = bgp_table_version(table);
+			walk->at = bgp_table_top(table);
 		}
-		if (!bind->walk_at)
+		if (!walk->at)
 			return true;
-		if (bind->walk_from &&
-		    bind->walk_at->version <= bind->walk_from)
+		if (walk->from && walk->at->version <= walk->from)
 			continue;
 		/* Its path may be going while the next one is not chosen. */
-		if (gvpn_selection_is_due(bind->walk_at)) {
-			gvpn_queue_dest(bind->bgp, bind->walk_at);
+		if (gvpn_selection_is_due(walk->at)) {
+			gvpn_queue_dest(bind->bgp, walk->at);
 			continue;
 		}
-		gvpn_zebra_dest(bind->bgp, bind->walk_at);
-		gvpn_export_dest(bind, bind->walk_at);
+		gvpn_zebra_dest(bind->bgp, walk->at);
+		gvpn_export_dest(bind, walk->at);
 	}
 	return false;
 }
 
 static void walk_run(struct event *t)
 {
-	struct gvpn_bind *bind = EVENT_ARG(t);
+	struct gvpn_export_walk *walk = EVENT_ARG(t);
 	bool done;
 
-	done = (bind->announcing || drain(bind, GVPN_BATCH)) &&
-	       walk_batch(bind);
-	if (done && bind->walk_again) {
-		bind->walk_again = false;
-		bind->walk_version = 0;
+	done = (walk->bind->announcing || drain(walk->bind, GVPN_BATCH)) &&
+	       walk_batch(walk);
+	if (done && walk->again) {
+		walk->again = false;
+		walk->version = 0;
 		done = false;
 	}
 	if (!done)
-		event_add_event(gvpn.master, walk_run, bind, 0, &bind->t_walk);
+		event_add_event(gvpn.master, walk_run, walk, 0, &walk->t_walk);
 }
 
 static void poll_run(struct event *t)
 {
 	struct gvpn_bind *bind = EVENT_ARG(t);
-	struct bgp_table *table = bind->bgp->rib[AFI_IP][SAFI_UNICAST];
+	struct gvpn_export_walk *walk;
+	unsigned int i;
 
-	if (!bind->t_walk && bgp_table_version(table) != bind->walk_version)
-		walk_start(bind);
-	event_add_timer(gvpn.master, poll_run, bind, GVPN_POLL, &bind->t_poll);
-}
-
-/* The attributes of one kind of route; NULL, and logged, if there are none. */
-static struct attr *make_attr(const struct gvpn_group *group, struct bgp *vpn,
-			      enum gv_attr_kind kind)
-{
-	struct gv_attr a = {
-		.kind = kind,
-		.group_id = group->id,
-		.member_id = group->member_id,
-		.sender_id = group->sender_id,
-		.route_epoch = group->route.epoch,
-		.gateway = group->gateway,
-		.sealed = kind == GV_KIND_ROUTES,
-	};
-	uint8_t value[GV_ATTR_MAX];
-	size_t len;
-
-	len = gv_attr_encode(&a, group->route.mac_key, value, sizeof(value));
-	if (len == 0) {
-		zlog_err("group-vpn: group %s (%u): cannot encode the group "
-			 "attribute",
-			 group->name, group->id);
-		return NULL;
+	for (i = 0; i < array_size(bind->walks); i++) {
+		walk = &bind->walks[i];
+		if (!walk->t_walk &&
+		    bgp_table_version(
+			    bind->bgp->rib[walk->afi][SAFI_UNICAST]) !=
+			    walk->version)
+			walk_start(walk);
 	}
-	return gvpn_attr_make(vpn, group->id, &group->gateway, value, len);
+	event_add_timer(gvpn.master, poll_run, bind, GVPN_POLL, &bind->t_poll);
 }
 
 /* Takes over the reference to attr; whether it is another than before. */
@@ -285,9 +277,8 @@ static void attrs_free(struct gvpn_bind *bind)
 {
 	if (bind->member_attr)
 		bgp_attr_unintern(&bind->member_attr);
-	if (bind->routes_attr)
-		bgp_attr_unintern(&bind->routes_attr);
-	bind->member_attr = bind->routes_attr = NULL;
+	bind->member_attr = NULL;
+	gvpn_seal_forget(bind);
 	gv_wipe(bind->seal_key, GV_SECRET_LEN);
 	bind->route_epoch = bind->old_route_epoch = 0;
 }
@@ -327,20 +318,17 @@ static void announce(struct gvpn_bind *bind)
 {
 	const struct gvpn_group *group = bind->group;
 	struct bgp *vpn = bgp_get_default();
-	struct attr *member_attr = make_attr(group, vpn, GV_KIND_MEMBER);
-	struct attr *routes_attr = make_attr(group, vpn, GV_KIND_ROUTES);
+	struct attr *member_attr = gvpn_seal_member(bind);
 	uint8_t seal_key[GV_SECRET_LEN];
 	char gateway[GV_ADDR_STRLEN];
 	struct prefix_rd rd;
 	bool changes;
 
-	if (!member_attr || !routes_attr ||
+	if (!member_attr ||
 	    !gv_nlri_key(group->id, group->route.secret, group->member_id,
 			 group->route.epoch, seal_key)) {
 		if (member_attr)
 			bgp_attr_unintern(&member_attr);
-		if (routes_attr)
-			bgp_attr_unintern(&routes_attr);
 		stop_announcing(bind);
 		return;
 	}
@@ -350,13 +338,13 @@ static void announce(struct gvpn_bind *bind)
 	changes |= set_route_epoch(
 		bind, memcmp(rd.val, bind->rd.val, sizeof(rd.val)) != 0);
 	changes |= replace_attr(&bind->member_attr, member_attr);
-	changes |= replace_attr(&bind->routes_attr, routes_attr);
 	changes |= !gv_equal(bind->seal_key, seal_key, sizeof(seal_key));
 	memcpy(bind->seal_key, seal_key, sizeof(seal_key));
 	gv_wipe(seal_key, sizeof(seal_key));
 	if (!changes)
 		return;
 
+	gvpn_seal_forget(bind);
 	if (!bind->announcing)
 		zlog_info("group-vpn: group %s (%u): announcing as member %u, "
 			  "gateway %s, Sender-ID %u",
@@ -388,19 +376,34 @@ void gvpn_export_update(struct gvpn_bind *bind)
 		stop_announcing(bind);
 }
 
-static void walk_stop(struct gvpn_bind *bind)
+static void walk_stop(struct gvpn_export_walk *walk)
 {
-	if (bind->walk_at)
-		bgp_dest_unlock_node(bind->walk_at);
-	bind->walk_at = NULL;
-	event_cancel(&bind->t_walk);
-	event_cancel(&bind->t_poll);
+	if (walk->at)
+		bgp_dest_unlock_node(walk->at);
+	walk->at = NULL;
+	event_cancel(&walk->t_walk);
+}
+
+void gvpn_export_init(struct gvpn_bind *bind)
+{
+	static const afi_t afis[] = {AFI_IP, AFI_IP6};
+	unsigned int i;
+
+	for (i = 0; i < array_size(bind->walks); i++) {
+		bind->walks[i].bind = bind;
+		bind->walks[i].afi = afis[i];
+	}
+	gvpn_exports_init(bind->exports);
 }
 
 void gvpn_export_stop(struct gvpn_bind *bind)
 {
+	unsigned int i;
+
 	stop_announcing(bind);
-	walk_stop(bind);
+	for (i = 0; i < array_size(bind->walks); i++)
+		walk_stop(&bind->walks[i]);
+	event_cancel(&bind->t_poll);
 	drain(bind, UINT_MAX);
 }
 

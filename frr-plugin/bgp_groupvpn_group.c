@@ -403,7 +403,7 @@ struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name)
 	bind->bgp = bgp;
 	strlcpy(bind->name, name, sizeof(bind->name));
 	bind->seal_key = secret_new();
-	gvpn_exports_init(bind->exports);
+	gvpn_export_init(bind);
 	gvpn_binds_add_tail(gvpn.binds, bind);
 	return bind;
 }
@@ -445,12 +445,16 @@ static const char *vrf_name(const char *name)
  * another VRF, or EVPN. */
 static bool is_exported(const struct bgp *bgp)
 {
-	return CHECK_FLAG(bgp->af_flags[AFI_IP][SAFI_UNICAST],
-			  BGP_CONFIG_VRF_TO_MPLSVPN_EXPORT |
-				  BGP_CONFIG_VRF_TO_VRF_EXPORT) ||
+	const uint64_t vpn =
+		BGP_CONFIG_VRF_TO_MPLSVPN_EXPORT | BGP_CONFIG_VRF_TO_VRF_EXPORT;
+
+	return CHECK_FLAG(bgp->af_flags[AFI_IP][SAFI_UNICAST], vpn) ||
+	       CHECK_FLAG(bgp->af_flags[AFI_IP6][SAFI_UNICAST], vpn) ||
 	       CHECK_FLAG(bgp->af_flags[AFI_L2VPN][SAFI_EVPN],
 			  BGP_L2VPN_EVPN_ADV_IPV4_UNICAST |
-				  BGP_L2VPN_EVPN_ADV_IPV4_UNICAST_GW_IP);
+				  BGP_L2VPN_EVPN_ADV_IPV4_UNICAST_GW_IP |
+				  BGP_L2VPN_EVPN_ADV_IPV6_UNICAST |
+				  BGP_L2VPN_EVPN_ADV_IPV6_UNICAST_GW_IP);
 }
 
 const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
@@ -705,7 +709,7 @@ static const struct {
 	[GVPN_DROP_OWN_ID] = {"uses our member-ID", "ownMemberId"},
 	[GVPN_DROP_PLAIN] = {"not sealed", "plain"},
 	[GVPN_DROP_SEAL] = {"does not open", "seal"},
-	[GVPN_DROP_PREFIX] = {"not a unicast IPv4 prefix", "prefix"},
+	[GVPN_DROP_PREFIX] = {"not a unicast prefix", "prefix"},
 	[GVPN_DROP_COVERS] = {"covers an address of the underlay", "covers"},
 };
 

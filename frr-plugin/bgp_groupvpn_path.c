@@ -353,7 +353,7 @@ bool gvpn_prefix_covers(const struct prefix *p, const struct gv_addr *addr)
 	host.family = addr->len == IPV4_MAX_BYTELEN ? AF_INET : AF_INET6;
 	host.prefixlen = addr->len * 8;
 	memcpy(&host.u.prefix, addr->bytes, addr->len);
-	return prefix_match(p, &host);
+	return p->family == host.family && prefix_match(p, &host);
 }
 
 void gvpn_path_init(void)

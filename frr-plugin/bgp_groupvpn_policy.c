@@ -31,7 +31,7 @@ enum gvpn_map_kind {
 	GVPN_MAP_POLICE,  /* in, S/R: only what the registration allows */
 	GVPN_MAP_REFLECT, /* out, S/R: only to members of the group */
 	GVPN_MAP_MEMBER,  /* out, member: of group routes only its own */
-	GVPN_MAP_OPENED,  /* out, IPv4: no opened routes */
+	GVPN_MAP_OPENED,  /* out, unicast: no opened routes */
 };
 
 static const char *const map_names[] = {
@@ -395,6 +395,8 @@ void gvpn_policy_apply_peer(struct peer *peer)
 	policy_apply(peer, AFI_IP, SAFI_MPLS_VPN, RMAP_OUT);
 	policy_apply(peer, AFI_IP, SAFI_UNICAST, RMAP_OUT);
 	policy_apply(peer, AFI_IP, SAFI_LABELED_UNICAST, RMAP_OUT);
+	policy_apply(peer, AFI_IP6, SAFI_UNICAST, RMAP_OUT);
+	policy_apply(peer, AFI_IP6, SAFI_LABELED_UNICAST, RMAP_OUT);
 }
 
 void gvpn_policy_apply(void)

@@ -112,8 +112,8 @@ static bool is_of_interest(const struct bgp *bgp, const struct bgp_table *table)
 		return false;
 	if (table->afi == AFI_IP6 && table->safi == SAFI_MPLS_VPN)
 		return bgp == bgp_get_default();
-	return table->afi == AFI_IP && table->safi == SAFI_UNICAST &&
-	       gvpn_bgp_is_bound(bgp);
+	return (table->afi == AFI_IP || table->afi == AFI_IP6) &&
+	       table->safi == SAFI_UNICAST && gvpn_bgp_is_bound(bgp);
 }
 
 void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a member hears: descriptors, members and their sealed routes, from the
- * VPNv6 table to the bound instance's IPv4 unicast table.
+ * VPNv6 table to the bound instance's IPv4 and IPv6 unicast tables.
  *
  * Every VPN destination with a path that carries the group attribute of an
  * active group has a struct gvpn_heard: judged once, and again when the path
@@ -98,27 +98,51 @@ static void uninject(struct gvpn_heard *heard)
 	gvpn_own_unset(&heard->own);
 }
 
+/* The attributes of an opened route: those of the site, behind the AS path by
+ * which it came.  The local preference is such that the site's own routes of
+ * the same prefix are better. */
+static struct attr *injected_attr(const struct gvpn_heard *heard,
+				  struct bgp *bgp)
+{
+	struct aspath *outer = heard->attr->aspath;
+	const struct gvpn_reading *reading;
+	const uint8_t *value;
+	struct attr attr;
+	struct in_addr v4;
+	size_t len;
+
+	value = gvpn_attr_value(heard->attr, &len);
+	reading = gvpn_read(heard->attr, value, len);
+
+	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
+	aspath_unintern(&attr.aspath);
+	memcpy(&v4, heard->gateway.bytes, sizeof(v4));
+	if (heard->prefix.family == AF_INET) {
+		attr.nexthop = v4;
+		attr.mp_nexthop_global_in = v4;
+		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
+	} else {
+		ipv4_to_ipv4_mapped_ipv6(&attr.mp_nexthop_global, v4);
+		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV6_GLOBAL;
+	}
+	attr.weight = 0;
+	SET_FLAG(attr.flag, ATTR_FLAG_BIT(BGP_ATTR_LOCAL_PREF));
+	attr.local_pref =
+		bgp->default_local_pref ? bgp->default_local_pref - 1 : 0;
+	return gvpn_inner_intern(&attr, bgp, outer, &reading->inner);
+}
+
 static void inject(struct gvpn_heard *heard)
 {
 	struct bgp *bgp = heard->group->bind->bgp;
-	struct attr attr, *interned;
-
-	bgp_attr_default_set(&attr, bgp, heard->attr->origin);
-	aspath_unintern(&attr.aspath);
-	attr.aspath = aspath_intern(aspath_dup(heard->attr->aspath));
-	memcpy(&attr.nexthop, heard->gateway.bytes, sizeof(attr.nexthop));
-	attr.mp_nexthop_global_in = attr.nexthop;
-	attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
-	attr.weight = 0;
-	interned = bgp_attr_intern(&attr);
-	aspath_unintern(&attr.aspath);
+	struct attr *attr = injected_attr(heard, bgp);
 
 	if (heard->own.pi)
 		gvpn_injecteds_del(injecteds, heard);
-	gvpn_own_set(&heard->own, bgp, AFI_IP, SAFI_UNICAST, NULL,
-		     &heard->prefix, interned);
+	gvpn_own_set(&heard->own, bgp, family2afi(heard->prefix.family),
+		     SAFI_UNICAST, NULL, &heard->prefix, attr);
 	gvpn_injecteds_add(injecteds, heard);
-	bgp_attr_unintern(&interned);
+	bgp_attr_unintern(&attr);
 }
 
 struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi)
@@ -132,6 +156,8 @@ static bool covers_member(const struct prefix *p)
 {
 	struct gvpn_member *first, ref = {};
 
+	if (p->family != AF_INET)
+		return false;
 	ref.gateway.len = IPV4_MAX_BYTELEN;
 	memcpy(ref.gateway.bytes, &p->u.prefix4, IPV4_MAX_BYTELEN);
 	first = gvpn_underlay_find_gteq(underlay, &ref);
@@ -381,13 +407,39 @@ static void member_forget_keys(struct gvpn_member *member)
 
 /* Judging ----------------------------------------------------------------- */
 
-static bool is_unicast_ipv4(const struct gv_prefix *p)
+/* The default route is a route like any other, and so are parts of it; else
+ * what is no unicast address is no destination. */
+static bool is_unicast(const struct gv_prefix *p)
 {
-	if (p->family != 4)
+	const uint8_t *octets = p->bytes;
+
+	if (p->family == 4)
+		return octets[0] != 127 && octets[0] < 224 &&
+		       (octets[0] != 0 || p->len < 8);
+	/* ::/8, fe80::/10, ff00::/8 */
+	return p->len < 8 ||
+	       (octets[0] != 0 && octets[0] != 0xff &&
+		(octets[0] != 0xfe || (octets[1] & 0xc0) != 0x80));
+}
+
+static bool open_route(struct gvpn_member *member, const struct gv_attr *a,
+		       const uint8_t nlri[16], struct gv_prefix *opened)
+{
+	const struct gvpn_group *group = member->group;
+	const uint8_t *key = member_key(member, a->route_epoch);
+	uint8_t siv_key[GV_SIV_KEY_LEN];
+	bool ok;
+
+	if (!key)
 		return false;
-	/* 0.0.0.0/0 is a route like any other. */
-	return p->len == 0 ||
-	       (p->bytes[0] != 0 && p->bytes[0] != 127 && p->bytes[0] < 224);
+	if (!a->prefix)
+		return gv_open_prefix(key, nlri, opened);
+	ok = gv_siv_key(group->id,
+			gvpn_group_keys(group, a->route_epoch)->secret,
+			member->id, a->route_epoch, siv_key) &&
+	     gv_open_long(key, siv_key, nlri, a->prefix, opened);
+	gv_wipe(siv_key, sizeof(siv_key));
+	return ok;
 }
 
 static enum gvpn_drop judge_route(struct gvpn_group *group,
@@ -398,25 +450,23 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	const struct prefix *nlri = bgp_dest_get_prefix(dest);
 	struct gvpn_member *member;
 	struct gv_prefix opened;
-	const uint8_t *key;
 	bool is_open;
 
 	if (!a->sealed || nlri->prefixlen != IPV6_MAX_BITLEN)
 		return GVPN_DROP_PLAIN;
 
 	member = gvpn_member_get(group, a->member_id);
-	key = member_key(member, a->route_epoch);
-	is_open = key && gv_open_prefix(key, nlri->u.prefix6.s6_addr, &opened);
+	is_open = open_route(member, a, nlri->u.prefix6.s6_addr, &opened);
 	gvpn_member_put(member);
 	if (!is_open)
 		return GVPN_DROP_SEAL;
-	if (!is_unicast_ipv4(&opened))
+	if (!is_unicast(&opened))
 		return GVPN_DROP_PREFIX;
 
 	memset(prefix, 0, sizeof(*prefix));
-	prefix->family = AF_INET;
+	prefix->family = opened.family == 4 ? AF_INET : AF_INET6;
 	prefix->prefixlen = opened.len;
-	memcpy(&prefix->u.prefix4, opened.bytes, IPV4_MAX_BYTELEN);
+	memcpy(&prefix->u.prefix, opened.bytes, opened.family == 4 ? 4 : 16);
 	return GVPN_DROP_NONE;
 }
 
@@ -425,30 +475,25 @@ static enum gvpn_drop judge_value(struct verdict *v,
 				  const uint8_t *value, size_t len)
 {
 	const struct prefix *rd = gvpn_dest_rd(dest);
-	const struct gvpn_route_keys *keys;
-	enum gv_attr_error error;
+	const struct gvpn_reading *reading;
 	uint32_t rd_group;
 	uint16_t rd_member;
 	bool rd_is_ours = rd && gvpn_rd_read(rd, &rd_member, &rd_group);
 
-	error = gv_attr_decode(value, len, &v->a);
-	if (error != GV_ATTR_OK) {
+	reading = gvpn_read(v->pi->attr, value, len);
+	v->a = reading->a;
+	v->group = reading->group;
+	if (!v->group && reading->drop) {
 		v->group = rd_is_ours ? gvpn_group_find(rd_group) : NULL;
-		return (enum gvpn_drop)error;
+		return reading->drop;
 	}
-
-	v->group = gvpn_group_find(v->a.group_id);
 	if (!v->group || !v->group->active)
 		return GVPN_DROP_NONE;
 	if (!rd_is_ours || rd_group != v->a.group_id ||
 	    rd_member != v->a.member_id)
 		return GVPN_DROP_RD;
-	keys = gvpn_group_keys(v->group, v->a.route_epoch);
-	if (!keys)
-		return GVPN_DROP_ROUTE_EPOCH;
-	error = gv_attr_verify(value, len, keys->mac_key);
-	if (error != GV_ATTR_OK)
-		return (enum gvpn_drop)error;
+	if (reading->drop)
+		return reading->drop;
 	if (v->a.member_id == v->group->member_id)
 		return GVPN_DROP_OWN_ID;
 	return v->a.kind == GV_KIND_ROUTES
@@ -729,6 +774,7 @@ void gvpn_heard_walk(struct gvpn_group *group)
 	struct gvpn_member *member;
 	struct gvpn_heard *heard;
 
+	gvpn_read_forget();
 	frr_each (gvpn_group_heards, group->heards, heard)
 		heard->again = true;
 	frr_each (gvpn_members, group->members, member)
@@ -741,6 +787,7 @@ void gvpn_heard_flush(struct gvpn_group *group)
 {
 	struct gvpn_heard *heard;
 
+	gvpn_read_forget();
 	while ((heard = gvpn_group_heards_first(group->heards)))
 		heard_free(heard);
 }
@@ -773,6 +820,7 @@ void gvpn_route_fini(void)
 	event_cancel(&t_covers);
 	event_cancel(&t_dirty);
 	gvpn_walker_stop(&walker);
+	gvpn_read_forget();
 }
 
 void gvpn_route_init(void)

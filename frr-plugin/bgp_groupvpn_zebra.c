@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Kernel routes of a member: PREFIX via GATEWAY dev DEVICE onlink.
+ * Kernel routes of a member: PREFIX via GATEWAY dev DEVICE onlink.  For an IPv6
+ * prefix the gateway is fe80:: with the IPv4 address behind it, for which
+ * charon keeps a neighbour entry, too.
  *
  * bgpd leaves paths of our sub_type alone when it talks to zebra, so a client
  * of our own does, as instance 7 of protocol BGP: zebra keeps its routes
  * apart from bgpd's, and removes them when this bgpd is gone.  A prefix is in
- * zebra while an opened path is the selected one of its destination.
+ * zebra while an opened path is the selected one of its destination; those that
+ * bgpd finds as good ("maximum-paths") are next hops besides.
  *
  * charon makes the group device, and may make it anew with another index;
  * bgpd's own client keeps the interface table, and bgp_vrf_status_changed
@@ -20,16 +23,23 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_FIB, "group VPN kernel route");
 
 extern struct zebra_privs_t bgpd_privs;
 
+#define GVPN_HOPS_MAX 16
+
+struct gvpn_hop {
+	uint32_t group_id; /* its device is the interface */
+	struct in_addr gateway;
+	/* As zebra was told last; IFINDEX_INTERNAL: not of this one. */
+	ifindex_t ifindex;
+};
+
 PREDECL_HASH(gvpn_fibs);
 struct gvpn_fib {
 	struct gvpn_fibs_item item;
 	struct bgp *bgp;
 	struct prefix prefix;
-	uint32_t group_id; /* its device is the interface */
-	struct in_addr gateway;
-	/* What zebra was told last; ifindex IFINDEX_INTERNAL: nothing. */
-	vrf_id_t vrf_id;
-	ifindex_t ifindex;
+	struct gvpn_hop hops[GVPN_HOPS_MAX]; /* ascending */
+	unsigned int n_hops;
+	vrf_id_t vrf_id; /* as zebra was told last */
 	enum gvpn_zebra_state state;
 };
 
@@ -64,10 +74,29 @@ static bool is_connected(void)
 	return client && client->sock >= 0;
 }
 
+static void hop_encode(const struct gvpn_fib *fib, const struct gvpn_hop *hop,
+		       struct zapi_nexthop *nexthop)
+{
+	uint8_t *octets = nexthop->gate.ipv6.s6_addr;
+
+	if (fib->prefix.family == AF_INET) {
+		nexthop->type = NEXTHOP_TYPE_IPV4_IFINDEX;
+		nexthop->gate.ipv4 = hop->gateway;
+	} else {
+		nexthop->type = NEXTHOP_TYPE_IPV6_IFINDEX;
+		octets[0] = 0xfe;
+		octets[1] = 0x80;
+		memcpy(octets + 12, &hop->gateway, sizeof(hop->gateway));
+	}
+	nexthop->ifindex = hop->ifindex;
+	nexthop->vrf_id = fib->vrf_id;
+	SET_FLAG(nexthop->flags, ZAPI_NEXTHOP_FLAG_ONLINK);
+}
+
 static void fib_send(const struct gvpn_fib *fib, bool add)
 {
 	struct zapi_route api = {};
-	struct zapi_nexthop *nexthop = &api.nexthops[0];
+	unsigned int i;
 
 	api.vrf_id = fib->vrf_id;
 	api.type = ZEBRA_ROUTE_BGP;
@@ -78,51 +107,59 @@ static void fib_send(const struct gvpn_fib *fib, bool add)
 		SET_FLAG(api.message, ZAPI_MESSAGE_DISTANCE);
 		api.distance = ZEBRA_EBGP_DISTANCE_DEFAULT;
 		SET_FLAG(api.message, ZAPI_MESSAGE_NEXTHOP);
-		api.nexthop_num = 1;
-		nexthop->type = NEXTHOP_TYPE_IPV4_IFINDEX;
-		nexthop->gate.ipv4 = fib->gateway;
-		nexthop->ifindex = fib->ifindex;
-		nexthop->vrf_id = fib->vrf_id;
-		SET_FLAG(nexthop->flags, ZAPI_NEXTHOP_FLAG_ONLINK);
+		for (i = 0; i < fib->n_hops; i++) {
+			if (fib->hops[i].ifindex != IFINDEX_INTERNAL)
+				hop_encode(fib, &fib->hops[i],
+					   &api.nexthops[api.nexthop_num++]);
+		}
 	}
-	gvpn_debug("zebra: %s %pFX via %pI4 index %d VRF %u",
-		   add ? "add" : "delete", &fib->prefix, &fib->gateway,
-		   fib->ifindex, fib->vrf_id);
+	gvpn_debug("zebra: %s %pFX, %u next hops, first %pI4, VRF %u",
+		   add ? "add" : "delete", &fib->prefix, api.nexthop_num,
+		   &fib->hops[0].gateway, fib->vrf_id);
 	zclient_route_send(add ? ZEBRA_ROUTE_ADD : ZEBRA_ROUTE_DELETE, client,
 			   &api);
 }
 
-static const struct interface *fib_device(const struct gvpn_fib *fib)
+/* The index of the hop's device, IFINDEX_INTERNAL if it is not there or down:
+ * the kernel drops the route with the device, and zebra does not put it back
+ * by itself. */
+static ifindex_t hop_device(const struct gvpn_fib *fib,
+			    const struct gvpn_hop *hop)
 {
-	const struct gvpn_group *group = gvpn_group_find(fib->group_id);
+	const struct gvpn_group *group = gvpn_group_find(hop->group_id);
+	const struct interface *ifp;
 
 	if (!group || fib->bgp->vrf_id == VRF_UNKNOWN)
-		return NULL;
-	return if_lookup_by_name(group->device, fib->bgp->vrf_id);
+		return IFINDEX_INTERNAL;
+	ifp = if_lookup_by_name(group->device, fib->bgp->vrf_id);
+	return ifp && if_is_operative(ifp) ? ifp->ifindex : IFINDEX_INTERNAL;
 }
 
 /* Tells zebra, if there is something that it does not know. */
 static void fib_update(struct gvpn_fib *fib, bool again)
 {
-	const struct interface *ifp = fib_device(fib);
+	bool usable = false;
+	ifindex_t ifindex;
+	unsigned int i;
 
 	if (!is_connected()) {
 		fib->state = GVPN_ZEBRA_DOWN;
 		return;
 	}
-	if (!ifp || !if_is_operative(ifp)) {
-		/* The kernel drops the route with the device, and zebra does
-		 * not put it back by itself. */
+	for (i = 0; i < fib->n_hops; i++) {
+		ifindex = hop_device(fib, &fib->hops[i]);
+		again |= fib->hops[i].ifindex != ifindex;
+		usable |= ifindex != IFINDEX_INTERNAL;
+		fib->hops[i].ifindex = ifindex;
+	}
+	if (!usable) {
 		fib->state = GVPN_ZEBRA_NO_DEVICE;
-		fib->ifindex = IFINDEX_INTERNAL;
 		return;
 	}
-	if (!again && fib->ifindex == ifp->ifindex &&
-	    fib->vrf_id == fib->bgp->vrf_id)
+	if (!again && fib->vrf_id == fib->bgp->vrf_id)
 		return;
 
 	fib->vrf_id = fib->bgp->vrf_id;
-	fib->ifindex = ifp->ifindex;
 	fib->state = GVPN_ZEBRA_SENT;
 	fib_send(fib, true);
 }
@@ -137,45 +174,92 @@ static void fib_remove(struct gvpn_fib *fib)
 
 static void client_start(void);
 
+static int hop_cmp(const struct gvpn_hop *a, const struct gvpn_hop *b)
+{
+	int ret = numcmp(a->group_id, b->group_id);
+
+	return ret ? ret
+		   : numcmp(ntohl(a->gateway.s_addr), ntohl(b->gateway.s_addr));
+}
+
+/* A member's gateway is one next hop, in however many paths. */
+static void hops_add(struct gvpn_hop *hops, unsigned int *n,
+		     const struct gvpn_heard *heard)
+{
+	struct gvpn_hop hop = {
+		.group_id = heard->group->id,
+		.ifindex = IFINDEX_INTERNAL,
+	};
+	unsigned int i, at = 0;
+
+	memcpy(&hop.gateway, heard->gateway.bytes, sizeof(hop.gateway));
+	while (at < *n && hop_cmp(&hops[at], &hop) < 0)
+		at++;
+	if ((at < *n && hop_cmp(&hops[at], &hop) == 0) ||
+	    *n == MIN(GVPN_HOPS_MAX, MULTIPATH_NUM))
+		return;
+	for (i = (*n)++; i > at; i--)
+		hops[i] = hops[i - 1];
+	hops[at] = hop;
+}
+
+/* Whether they are others than before.  Of those that stay, zebra's knowledge
+ * stays. */
+static bool hops_take(struct gvpn_fib *fib, struct gvpn_hop *hops,
+		      unsigned int n)
+{
+	bool same = fib->n_hops == n;
+	unsigned int i;
+
+	for (i = 0; same && i < n; i++)
+		same = hop_cmp(&fib->hops[i], &hops[i]) == 0;
+	if (same)
+		return false;
+	memcpy(fib->hops, hops, n * sizeof(*hops));
+	fib->n_hops = n;
+	return true;
+}
+
 static void fib_set(struct bgp *bgp, const struct prefix *p,
-		    const struct gvpn_heard *heard)
+		    struct gvpn_hop *hops, unsigned int n)
 {
 	struct gvpn_fib *fib = fib_find(bgp, p);
-	struct in_addr gateway;
-	bool changes;
 
 	client_start();
-	memcpy(&gateway, heard->gateway.bytes, sizeof(gateway));
 	if (!fib) {
 		fib = XCALLOC(MTYPE_GROUPVPN_FIB, sizeof(*fib));
 		fib->bgp = bgp;
 		prefix_copy(&fib->prefix, p);
 		fib->vrf_id = VRF_UNKNOWN;
-		fib->ifindex = IFINDEX_INTERNAL;
 		gvpn_fibs_add(fibs, fib);
 	}
-	changes = fib->group_id != heard->group->id ||
-		  fib->gateway.s_addr != gateway.s_addr;
-	fib->group_id = heard->group->id;
-	fib->gateway = gateway;
-	fib_update(fib, changes);
+	fib_update(fib, hops_take(fib, hops, n));
 }
 
 void gvpn_zebra_dest(struct bgp *bgp, struct bgp_dest *dest)
 {
 	const struct prefix *p = bgp_dest_get_prefix(dest);
-	const struct gvpn_heard *heard = NULL;
+	struct gvpn_hop hops[GVPN_HOPS_MAX];
+	const struct gvpn_heard *heard;
 	struct bgp_path_info *pi;
 	struct gvpn_fib *fib;
+	bool selected = false;
+	unsigned int n = 0;
 
 	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
-		if (CHECK_FLAG(pi->flags, BGP_PATH_SELECTED) &&
-		    !CHECK_FLAG(pi->flags, BGP_PATH_REMOVED))
-			heard = gvpn_heard_injected(pi);
+		if (!CHECK_FLAG(pi->flags,
+				BGP_PATH_SELECTED | BGP_PATH_MULTIPATH) ||
+		    CHECK_FLAG(pi->flags, BGP_PATH_REMOVED))
+			continue;
+		heard = gvpn_heard_injected(pi);
+		if (!heard)
+			continue;
+		selected |= CHECK_FLAG(pi->flags, BGP_PATH_SELECTED);
+		hops_add(hops, &n, heard);
 	}
 
-	if (heard) {
-		fib_set(bgp, p, heard);
+	if (selected) {
+		fib_set(bgp, p, hops, n);
 		return;
 	}
 	fib = fib_find(bgp, p);

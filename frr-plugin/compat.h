@@ -19,6 +19,8 @@
 
 #define gvpn_bgp_process(bgp, dest, pi, afi, safi)                             \
 	bgp_process(bgp, dest, pi, afi, safi)
+#define gvpn_aspath_parse(s, len, bgp)                                         \
+	aspath_parse(s, len, 1, (bgp)->asnotation)
 #define gvpn_peer_established(peer) peer_established((peer)->connection)
 #define gvpn_peer_status(peer) ((peer)->connection->status)
 #define gvpn_peer_address(peer) (&(peer)->connection->su)
@@ -54,6 +56,7 @@ static inline void gvpn_path_set_label(struct bgp_path_info *pi,
 
 #define gvpn_bgp_process(bgp, dest, pi, afi, safi)                             \
 	bgp_process(bgp, dest, afi, safi)
+#define gvpn_aspath_parse(s, len, bgp) aspath_parse(s, len, 1)
 #define gvpn_peer_established(peer) peer_established(peer)
 #define gvpn_peer_status(peer) ((peer)->status)
 #define gvpn_peer_address(peer) (&(peer)->su)

@@ -122,6 +122,32 @@ static void example_routes(void **state)
 		   ROUTES GATEWAY_6 SEALED "9d41759cb79e3cdf4d366791cf071013");
 }
 
+/* What belongs to sealed routes: round trip, and wrong lengths. */
+static void sealed_tlvs(void **state)
+{
+	uint8_t octets[GV_SIV_LEN + GV_INNER_MAX], value[GV_ATTR_MAX];
+	struct gv_attr attr = routes(), back;
+	size_t len;
+
+	random_fill(octets, sizeof(octets));
+	attr.prefix = octets;
+	attr.inner = octets;
+	for (attr.inner_len = GV_SIV_LEN + 1; attr.inner_len <= sizeof(octets);
+	     attr.inner_len += 341) {
+		len = gv_attr_encode(&attr, mac_key, value, sizeof(value));
+		assert_true(len > 0);
+		assert_int_equal(gv_attr_decode(value, len, &back), GV_ATTR_OK);
+		assert_attr(&attr, &back);
+		assert_memory_equal(back.prefix, octets, GV_SEALED_PREFIX_LEN);
+		assert_int_equal(back.inner_len, attr.inner_len);
+		assert_memory_equal(back.inner, octets, back.inner_len);
+	}
+	/* The PREFIX after header, GATEWAY and SEALED: one octet less. */
+	assert_int_equal(value[28], GV_TLV_PREFIX);
+	value[30]--;
+	assert_int_not_equal(gv_attr_decode(value, len, &back), GV_ATTR_OK);
+}
+
 static void range_ends(void **state)
 {
 	struct gv_attr attr = member(), back;
@@ -168,7 +194,7 @@ static void the_largest(void **state)
 
 static void refuses_to_encode(void **state)
 {
-	struct gv_attr bad[20];
+	struct gv_attr bad[30];
 	uint8_t value[GV_ATTR_MAX];
 	size_t n = 0;
 
@@ -189,6 +215,12 @@ static void refuses_to_encode(void **state)
 	bad[n] = descriptor(), bad[n++].sealed = true;
 	bad[n] = descriptor(), bad[n].rekey = value, bad[n++].rekey_len = 0;
 	bad[n] = routes(), bad[n].rekey = value, bad[n++].rekey_len = 1;
+	bad[n] = member(), bad[n++].prefix = value;
+	bad[n] = descriptor(), bad[n++].prefix = value;
+	bad[n] = routes(), bad[n].sealed = false, bad[n++].prefix = value;
+	bad[n] = routes(), bad[n].inner = value, bad[n++].inner_len = 16;
+	bad[n] = routes(), bad[n].inner = value, bad[n++].inner_len = 1041;
+	bad[n] = member(), bad[n].inner = value, bad[n++].inner_len = 17;
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(
 			gv_attr_encode(&bad[i], mac_key, value, sizeof(value)),
@@ -391,6 +423,7 @@ int main(void)
 		cmocka_unit_test(example_descriptor),
 		cmocka_unit_test(example_member),
 		cmocka_unit_test(example_routes),
+		cmocka_unit_test(sealed_tlvs),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(the_largest),
 		cmocka_unit_test(refuses_to_encode),
