@@ -208,6 +208,7 @@ static int on_config_write(struct bgp *bgp, struct vty *vty)
 				gvpn.socket_path);
 		if (gvpn.reflector)
 			vty_out(vty, " group-vpn reflector\n");
+		gvpn_neighbor_write(bgp, vty);
 	}
 	frr_each (gvpn_binds, gvpn.binds, bind) {
 		if (bind->bgp == bgp)
@@ -285,6 +286,7 @@ static int on_peer_status(struct peer *peer)
 	if (gvpn_peer_status(peer) == Deleted) {
 		gvpn_drop_forget(peer);
 		gvpn_policy_forget_peer(peer);
+		gvpn_neighbor_forget_peer(peer);
 		return 0;
 	}
 	if (gvpn_peer_status(peer) < Established)
@@ -340,6 +342,7 @@ static int on_fini(void)
 	gvpn_group_fini();
 	gvpn_route_fini();
 	gvpn_policy_apply();
+	gvpn_neighbor_fini();
 	gvpn_queue_fini();
 	gvpn_zebra_fini();
 	gvpn_ctl_fini();
@@ -358,6 +361,7 @@ static void commands_install(void)
 	install_element(ENABLE_NODE, &gvpn_debug_bgp_cmd);
 	install_element(CONFIG_NODE, &gvpn_debug_bgp_cmd);
 	gvpn_show_init();
+	gvpn_neighbor_init();
 }
 
 static int on_late_init(struct event_loop *master)

@@ -9,6 +9,7 @@
  *                          of our own in bgpd's tables
  *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
+ *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
  *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
  *   bgp_groupvpn_read.c    member: what a group attribute says
  *   bgp_groupvpn_inner.c   member: inner attributes, out of and into bgpd's
@@ -487,6 +488,22 @@ void gvpn_policy_hide(void);
 void gvpn_policy_unhide(void);
 void gvpn_policy_forget_peer(struct peer *peer);
 
+/* bgp_groupvpn_neighbor.c -------------------------------------------------- */
+
+void gvpn_neighbor_init(void);
+void gvpn_neighbor_fini(void);
+void gvpn_neighbor_write(struct bgp *bgp, struct vty *vty);
+void gvpn_neighbor_forget_peer(const struct peer *peer);
+bool gvpn_neighbor_is_transit(const struct peer *peer);
+/* Whether the registration is this neighbour's. */
+bool gvpn_neighbor_is_member(struct peer *peer, const struct gvpn_reg *reg);
+/* The registrations of a neighbour, ascending by group; reg NULL: the first. */
+struct gvpn_reg *gvpn_neighbor_next_reg(struct peer *peer,
+					struct gvpn_reg *reg);
+/* Whether any neighbour is transit, or stands for the identity. */
+bool gvpn_neighbor_has_transit(void);
+bool gvpn_neighbor_has_identity(const struct gvpn_reg *reg);
+
 /* bgp_groupvpn_rr.c ------------------------------------------------------- */
 
 /* The verdict on a path that a neighbour announces to an S/R. */
@@ -495,6 +512,7 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      struct gvpn_group **group);
 /* May this path (or an update-group's stand-in for it) go to members of these
  * groups (sorted)? */
+#define GVPN_ALL_GROUPS SIZE_MAX
 bool gvpn_rr_reflects(const struct bgp_path_info *path,
 		      const uint32_t *group_ids, size_t n);
 /* Holds what is in the VPN tables against the registrations, in the
@@ -506,9 +524,12 @@ void gvpn_rr_descriptor(struct gvpn_group *group);
  * logged. */
 bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len);
 void gvpn_rr_forget_bgp(void);
-/* The registrations of this gateway changed. */
-void gvpn_rr_gateway_changed(const struct gv_addr *gateway);
-struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway);
+/* A registration came, changed or goes. */
+void gvpn_rr_reg_changed(const struct gvpn_reg *reg);
+/* What the configuration says of neighbours has changed. */
+void gvpn_rr_neighbors_changed(void);
+/* The first neighbour whose registration this is, NULL if there is none. */
+struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg);
 
 /* bgp_groupvpn_read.c ----------------------------------------------------- */
 

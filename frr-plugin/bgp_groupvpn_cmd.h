@@ -42,6 +42,27 @@
 	NO_STR GVPN_STR "Exchange this instance's IPv4 routes in a group\n"    \
 			"Name of the group in charon's configuration\n"
 
+#define GVPN_NEIGHBOR_STR                                                      \
+	"Specify neighbor router\n"                                            \
+	"Neighbor address\n"                                                   \
+	"Neighbor IPv6 address\n"                                              \
+	"Interface name or neighbor tag\n" GVPN_STR
+
+#define GVPN_CMD_NEIGHBOR_TRANSIT                                              \
+	"[no] neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn transit"
+#define GVPN_HELP_NEIGHBOR_TRANSIT                                             \
+	NO_STR GVPN_NEIGHBOR_STR "No member, but on the way to members\n"
+
+#define GVPN_CMD_NEIGHBOR_MEMBER                                               \
+	"neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member WORD"
+#define GVPN_HELP_NEIGHBOR_MEMBER                                              \
+	GVPN_NEIGHBOR_STR "A member, whatever its gateway address\n"           \
+			  "The IKE identity that it registers with\n"
+
+#define GVPN_CMD_NO_NEIGHBOR_MEMBER                                            \
+	"no neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member [WORD]"
+#define GVPN_HELP_NO_NEIGHBOR_MEMBER NO_STR GVPN_HELP_NEIGHBOR_MEMBER
+
 /* In view and enable mode. */
 #define GVPN_CMD_SHOW "show bgp group-vpn [" GVPN_GROUP "] [json]"
 #define GVPN_HELP_SHOW SHOW_STR BGP_STR GVPN_STR GVPN_GROUP_STR JSON_STR

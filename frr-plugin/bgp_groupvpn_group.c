@@ -567,7 +567,7 @@ static const char *group_name(uint32_t id)
 void gvpn_reg_up(const struct gv_ctl_msg *msg)
 {
 	struct gvpn_reg *reg = gvpn_reg_find(msg->group_id, msg->member_id);
-	struct gv_addr before = {};
+	struct gvpn_reg before = {};
 	char buf[GV_ADDR_STRLEN];
 
 	if (reg) {
@@ -576,7 +576,7 @@ void gvpn_reg_up(const struct gv_ctl_msg *msg)
 		    gv_addr_equal(&reg->gateway, &msg->gateway) &&
 		    strcmp(reg->identity, msg->identity) == 0)
 			return;
-		before = reg->gateway;
+		before = *reg;
 		gvpn_gateways_del(gvpn.gateways, reg);
 	} else {
 		reg = XCALLOC(MTYPE_GROUPVPN_REG, sizeof(*reg));
@@ -596,15 +596,15 @@ void gvpn_reg_up(const struct gv_ctl_msg *msg)
 		  reg->identity, gv_addr_print(&reg->gateway, buf, sizeof(buf)),
 		  reg->sender_id);
 
-	if (before.len && !gv_addr_equal(&before, &reg->gateway))
-		gvpn_rr_gateway_changed(&before);
-	gvpn_rr_gateway_changed(&reg->gateway);
+	/* It may have been another neighbour's. */
+	if (before.gateway.len)
+		gvpn_rr_reg_changed(&before);
+	gvpn_rr_reg_changed(reg);
 }
 
 void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 {
 	struct gvpn_reg *reg = gvpn_reg_find(group_id, member_id);
-	struct gv_addr gateway;
 	char buf[GV_ADDR_STRLEN];
 
 	if (!reg)
@@ -615,11 +615,10 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 		  group_name(group_id), group_id, member_id, reg->identity,
 		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
 		  why[0] ? ": " : "", why);
-	gateway = reg->gateway;
 	gvpn_regs_del(gvpn.regs, reg);
 	gvpn_gateways_del(gvpn.gateways, reg);
+	gvpn_rr_reg_changed(reg);
 	XFREE(MTYPE_GROUPVPN_REG, reg);
-	gvpn_rr_gateway_changed(&gateway);
 }
 
 /* What charon does not repeat --------------------------------------------- */

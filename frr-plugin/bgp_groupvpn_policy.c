@@ -30,14 +30,14 @@ enum gvpn_map_kind {
 	GVPN_MAP_NONE,
 	GVPN_MAP_POLICE,  /* in, S/R: only what the registration allows */
 	GVPN_MAP_REFLECT, /* out, S/R: only to members of the group */
+	GVPN_MAP_TRANSIT, /* out, S/R: all groups, to no member */
 	GVPN_MAP_MEMBER,  /* out, member: of group routes only its own */
 	GVPN_MAP_OPENED,  /* out, unicast: no opened routes */
 };
 
 static const char *const map_names[] = {
-	[GVPN_MAP_POLICE] = "police",
-	[GVPN_MAP_REFLECT] = "reflect",
-	[GVPN_MAP_MEMBER] = "member",
+	[GVPN_MAP_POLICE] = "police",	[GVPN_MAP_REFLECT] = "reflect",
+	[GVPN_MAP_TRANSIT] = "transit", [GVPN_MAP_MEMBER] = "member",
 	[GVPN_MAP_OPENED] = "opened",
 };
 
@@ -110,12 +110,17 @@ static bool map_permits(const struct gvpn_map *map,
 	case GVPN_MAP_POLICE:
 		drop = gvpn_rr_police(path->peer, path->attr, path->net,
 				      &group);
-		if (drop != GVPN_DROP_NONE)
+		/* Who is on the way may bring our own descriptor back. */
+		if (drop != GVPN_DROP_NONE &&
+		    (drop != GVPN_DROP_KIND ||
+		     !gvpn_neighbor_is_transit(path->peer)))
 			gvpn_drop(group, path->peer, drop);
 		return drop == GVPN_DROP_NONE;
 	case GVPN_MAP_REFLECT:
 	case GVPN_MAP_MEMBER:
 		return gvpn_rr_reflects(path, map->ids, map->n_ids);
+	case GVPN_MAP_TRANSIT:
+		return gvpn_rr_reflects(path, NULL, GVPN_ALL_GROUPS);
 	case GVPN_MAP_OPENED:
 		return !gvpn_path_is_ours(path);
 	case GVPN_MAP_NONE:
@@ -179,7 +184,8 @@ static void map_build(struct gvpn_map *map)
 	map_in_making = map;
 	route_map_add_match(index, GVPN_RULE, map->name,
 			    RMAP_EVENT_MATCH_ADDED);
-	if (map->kind == GVPN_MAP_REFLECT || map->kind == GVPN_MAP_MEMBER)
+	if (map->kind == GVPN_MAP_REFLECT || map->kind == GVPN_MAP_MEMBER ||
+	    map->kind == GVPN_MAP_TRANSIT)
 		route_map_add_set(index, GVPN_RULE_NEXT_HOP, map->name);
 	map_in_making = NULL;
 
@@ -266,21 +272,19 @@ static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
 	if (direct == RMAP_IN)
 		return gvpn.reflector ? GVPN_MAP_POLICE : GVPN_MAP_NONE;
 	if (gvpn.reflector)
-		return GVPN_MAP_REFLECT;
+		return gvpn_neighbor_is_transit(peer) ? GVPN_MAP_TRANSIT
+						      : GVPN_MAP_REFLECT;
 	return gvpn_binds_count(gvpn.binds) ? GVPN_MAP_MEMBER : GVPN_MAP_NONE;
 }
 
 /* The groups that the neighbour is registered in: the caller frees. */
 static uint32_t *groups_of(struct peer *peer, size_t *n)
 {
-	struct gvpn_reg *reg;
-	struct gv_addr addr;
+	struct gvpn_reg *reg = NULL;
 	uint32_t *ids = NULL;
 
 	*n = 0;
-	if (!gvpn_addr_of_peer(peer, &addr))
-		return NULL;
-	for (reg = gvpn_reg_first(&addr); reg; reg = gvpn_reg_next(reg)) {
+	while ((reg = gvpn_neighbor_next_reg(peer, reg))) {
 		/* ascending by group, perhaps several members in one */
 		if (*n && ids[*n - 1] == reg->group_id)
 			continue;

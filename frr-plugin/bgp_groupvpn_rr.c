@@ -5,8 +5,8 @@
  *
  * The S/R holds no group secret and cannot verify a MAC.  What it can do is
  * hold every path against the registration table: the neighbour is the
- * gateway that registered, and group, member-ID, Sender-ID, gateway and RD
- * are those of its registration.  What a path is, its RD says first: within a
+ * gateway that registered (or it is transit), and group, member-ID, Sender-ID,
+ * gateway and RD are those of its registration.  What a path is, its RD says first: within a
  * group of ours none passes without an attribute of that group.  Paths of
  * other RDs without the group attribute are none of its business.
  *
@@ -21,6 +21,9 @@ static void police_dest(struct bgp *bgp, struct bgp_dest *dest);
 
 static struct gvpn_walker walker = {.visit = police_dest,
 				    .both_families = true};
+
+#define GVPN_TRANSIT_WAIT 1000 /* ms */
+static struct event *t_transit;
 
 /* The RD of a destination: whether it is one of a group that we are the S/R
  * of.  rd_group is 0 if it cannot be any group's. */
@@ -44,7 +47,6 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	const struct prefix *rd = dest ? gvpn_dest_rd(dest) : NULL;
 	const uint8_t *value;
 	struct gvpn_reg *reg;
-	struct gv_addr from;
 	uint32_t rd_group;
 	uint16_t rd_member;
 	enum gv_attr_error error;
@@ -80,9 +82,9 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	reg = gvpn_reg_find(a.group_id, a.member_id);
 	if (!reg)
 		return GVPN_DROP_NOT_REGISTERED;
-	if (!gvpn_addr_of_peer(peer, &from) ||
-	    !gv_addr_equal(&from, &reg->gateway) ||
-	    !gv_addr_equal(&a.gateway, &reg->gateway))
+	if (!gv_addr_equal(&a.gateway, &reg->gateway) ||
+	    (!gvpn_neighbor_is_transit(peer) &&
+	     !gvpn_neighbor_is_member(peer, reg)))
 		return GVPN_DROP_GATEWAY;
 	if (a.sender_id != reg->sender_id)
 		return GVPN_DROP_SENDER;
@@ -120,6 +122,8 @@ bool gvpn_rr_reflects(const struct bgp_path_info *path,
 		       a.member_id == group->member_id;
 	if (!served)
 		return false;
+	if (n == GVPN_ALL_GROUPS)
+		return true;
 	for (i = 0; i < n; i++) {
 		if (group_ids[i] == a.group_id)
 			return true;
@@ -197,28 +201,68 @@ void gvpn_rr_forget_bgp(void)
 	struct gvpn_group *group;
 
 	gvpn_walker_stop(&walker);
+	event_cancel(&t_transit);
 	frr_each (gvpn_groups, gvpn.groups, group)
 		gvpn_own_forget(&group->own);
 }
 
-struct peer *gvpn_rr_neighbor(const struct gv_addr *gateway)
+struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg)
 {
 	struct bgp *bgp = bgp_get_default();
 	union sockunion su = {};
+	struct listnode *node;
+	struct peer *peer;
 
 	if (!bgp)
 		return NULL;
-	if (gateway->len == IPV4_MAX_BYTELEN) {
+	if (gvpn_neighbor_has_identity(reg)) {
+		for (ALL_LIST_ELEMENTS_RO(bgp->peer, node, peer)) {
+			if (gvpn_neighbor_is_member(peer, reg))
+				return peer;
+		}
+	}
+	if (reg->gateway.len == IPV4_MAX_BYTELEN) {
 		su.sin.sin_family = AF_INET;
-		memcpy(&su.sin.sin_addr, gateway->bytes, gateway->len);
+		memcpy(&su.sin.sin_addr, reg->gateway.bytes, reg->gateway.len);
 	} else {
 		su.sin6.sin6_family = AF_INET6;
-		memcpy(&su.sin6.sin6_addr, gateway->bytes, gateway->len);
+		memcpy(&su.sin6.sin6_addr, reg->gateway.bytes,
+		       reg->gateway.len);
 	}
-	return peer_lookup(bgp, &su);
+	peer = peer_lookup(bgp, &su);
+	return peer && gvpn_neighbor_is_member(peer, reg) ? peer : NULL;
 }
 
-void gvpn_rr_gateway_changed(const struct gv_addr *gateway)
+static void ask_again(struct peer *peer)
+{
+	gvpn_drop_forget(peer);
+	peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
+	peer_clear_soft(peer, AFI_IP, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
+}
+
+/* Neighbours that bring routes of many members, asked once for many changes. */
+static void transit_run(struct event *t)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
+		if (gvpn_neighbor_is_transit(peer))
+			ask_again(peer);
+	}
+}
+
+static void transit_changed(void)
+{
+	if (gvpn_neighbor_has_transit())
+		event_add_timer_msec(gvpn.master, transit_run, NULL,
+				     GVPN_TRANSIT_WAIT, &t_transit);
+}
+
+void gvpn_rr_reg_changed(const struct gvpn_reg *reg)
 {
 	struct peer *peer;
 
@@ -226,11 +270,16 @@ void gvpn_rr_gateway_changed(const struct gv_addr *gateway)
 		return;
 
 	gvpn_rr_walk();
-	peer = gvpn_rr_neighbor(gateway);
+	transit_changed();
+	peer = gvpn_rr_neighbor(reg);
 	if (!peer)
 		return;
-	gvpn_drop_forget(peer);
 	gvpn_policy_apply_peer(peer);
-	peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
-	peer_clear_soft(peer, AFI_IP, SAFI_MPLS_VPN, BGP_CLEAR_SOFT_IN);
+	ask_again(peer);
+}
+
+void gvpn_rr_neighbors_changed(void)
+{
+	gvpn_rr_walk();
+	transit_changed();
 }

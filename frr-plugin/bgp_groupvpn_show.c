@@ -322,12 +322,14 @@ static json_object *json_unknown(const struct gvpn_bind *bind)
 
 static const char *reg_state(const struct gvpn_reg *reg)
 {
-	struct peer *peer = gvpn_rr_neighbor(&reg->gateway);
+	struct peer *peer = gvpn_rr_neighbor(reg);
 
 	if (reg->stale)
 		return "not repeated since charon restarted";
 	if (!peer)
-		return "registered, no BGP neighbor has this address";
+		return gvpn_neighbor_has_transit()
+			       ? "registered, behind a transit neighbor if any"
+			       : "registered, no BGP neighbor has this address";
 	return gvpn_peer_established(peer) ? "registered, BGP established"
 					   : "registered, BGP not established";
 }

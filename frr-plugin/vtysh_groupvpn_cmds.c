@@ -33,6 +33,12 @@ DEFSH(VTYSH_BGPD, gvpn_reflector_sh, GVPN_CMD_REFLECTOR, GVPN_HELP_REFLECTOR)
 DEFSH(VTYSH_BGPD, gvpn_socket_sh, GVPN_CMD_SOCKET, GVPN_HELP_SOCKET)
 DEFSH(VTYSH_BGPD, no_gvpn_socket_sh, GVPN_CMD_NO_SOCKET, GVPN_HELP_NO_SOCKET)
 DEFSH(VTYSH_BGPD, gvpn_member_sh, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
+DEFSH(VTYSH_BGPD, gvpn_neighbor_transit_sh, GVPN_CMD_NEIGHBOR_TRANSIT,
+      GVPN_HELP_NEIGHBOR_TRANSIT)
+DEFSH(VTYSH_BGPD, gvpn_neighbor_member_sh, GVPN_CMD_NEIGHBOR_MEMBER,
+      GVPN_HELP_NEIGHBOR_MEMBER)
+DEFSH(VTYSH_BGPD, no_gvpn_neighbor_member_sh, GVPN_CMD_NO_NEIGHBOR_MEMBER,
+      GVPN_HELP_NO_NEIGHBOR_MEMBER)
 DEFSH(VTYSH_BGPD, gvpn_debug_sh, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
 DEFSH(VTYSH_BGPD, show_gvpn_sh, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
 DEFSH(VTYSH_BGPD, show_gvpn_detail_sh, GVPN_CMD_SHOW_DETAIL,
@@ -199,6 +205,9 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 	install_element(BGP_NODE, &gvpn_socket_sh);
 	install_element(BGP_NODE, &no_gvpn_socket_sh);
 	install_element(BGP_NODE, &gvpn_member_sh);
+	install_element(BGP_NODE, &gvpn_neighbor_transit_sh);
+	install_element(BGP_NODE, &gvpn_neighbor_member_sh);
+	install_element(BGP_NODE, &no_gvpn_neighbor_member_sh);
 	install_element(CONFIG_NODE, &gvpn_debug_sh);
 	install_element(ENABLE_NODE, &gvpn_debug_sh);
 	install_element(VIEW_NODE, &show_gvpn_sh);
