@@ -35,6 +35,7 @@ enum tlv {
 	TLV_PART,
 	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
+	TLV_PEERS,
 	TLV_END
 };
 
@@ -57,7 +58,7 @@ static const struct layout layouts[] = {
 	[GV_CTL_REGISTRATION] = {"registration",
 				 MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY) |
 					 BIT(IDENTITY),
-				 0},
+				 BIT(PEERS)},
 	[GV_CTL_REGISTRATION_DOWN] = {"registration down", MEMBER_IDS,
 				      BIT(TEXT)},
 	[GV_CTL_PEER_STATUS] = {"peer status",
@@ -165,6 +166,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(ATTR);
 	if (msg->identity[0])
 		set |= BIT(IDENTITY);
+	if (msg->peers[0])
+		set |= BIT(PEERS);
 	if (msg->text[0])
 		set |= BIT(TEXT);
 	if (msg->rekey_len)
@@ -179,7 +182,7 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 /* What is said is meant for logs and tables: no control characters. */
 static void put_text(struct gv_writer *w, const char *text)
 {
-	for (size_t i = 0; i < GV_TEXT_MAX && text[i]; i++) {
+	for (size_t i = 0; i < GV_PEERS_MAX && text[i]; i++) {
 		unsigned char c = text[i];
 
 		gv_put8(w, c < ' ' || c == 0x7f ? '?' : c);
@@ -237,6 +240,9 @@ static void put_value(struct gv_writer *w, enum tlv type,
 		break;
 	case TLV_IDENTITY:
 		put_text(w, msg->identity);
+		break;
+	case TLV_PEERS:
+		put_text(w, msg->peers);
 		break;
 	case TLV_READY:
 		gv_put8(w, msg->ready);
@@ -419,6 +425,8 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_attr(r, msg);
 	case TLV_IDENTITY:
 		return get_text(r, msg->identity, GV_TEXT_MAX);
+	case TLV_PEERS:
+		return get_text(r, msg->peers, GV_PEERS_MAX);
 	case TLV_READY:
 		return get_ready(r, &msg->ready);
 	case TLV_TEXT:

@@ -86,6 +86,8 @@ struct gv_ctl_msg {
 	size_t attr_len;
 	/* REGISTRATION: M, authenticated IKE identity; COMMAND */
 	char identity[GV_TEXT_MAX + 1];
+	/* REGISTRATION: whom it names; empty = all */
+	char peers[GV_PEERS_MAX + 1];
 	/* PEER_STATUS */
 	bool ready; /* SAs and neighbour are in the kernel */
 	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 bool gv_addr_equal(const struct gv_addr *a, const struct gv_addr *b)
 {
@@ -53,4 +54,27 @@ bool gv_name_valid(const char *name, size_t max)
 		if (len == max || !name_char(name[len]))
 			return false;
 	return len > 0;
+}
+
+static bool equals(const char *item, size_t len, const char *text)
+{
+	return strlen(text) == len && strncasecmp(item, text, len) == 0;
+}
+
+bool gv_peers_name(const char *peers, const char *identity,
+		   const struct gv_addr *gateway)
+{
+	char address[GV_ADDR_STRLEN];
+
+	if (!peers[0])
+		return true;
+	gv_addr_print(gateway, address, sizeof(address));
+	while (*peers) {
+		size_t len = strcspn(peers, ",");
+
+		if (equals(peers, len, identity) || equals(peers, len, address))
+			return true;
+		peers += len + (peers[len] == ',');
+	}
+	return false;
 }

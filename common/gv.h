@@ -19,6 +19,10 @@
 /* Longest printed identity or reason, without the NUL; longer is truncated. */
 #define GV_TEXT_MAX 255
 
+/* Longest list of members that one names, without the NUL: identities and
+ * gateway addresses, separated by commas. */
+#define GV_PEERS_MAX 1000
+
 #define GV_SECRET_LEN 32	   /* group secret, route secret, PRK: octets */
 #define GV_MAC_LEN 16		   /* HMAC-SHA-512/256-128: octets */
 #define GV_SENDER_ID_MAX 0xffffffu /* Sender-IDs are 24 bit, 0 is not used */
@@ -46,5 +50,10 @@ const char *gv_addr_print(const struct gv_addr *addr, char *buf, size_t size);
 /* A usable group or interface name: 1..max characters of [A-Za-z0-9_.-], not
  * beginning with '-' or '.'. */
 bool gv_name_valid(const char *name, size_t max);
+
+/* Whether a list of members is empty or names this one: its identity, case
+ * apart, or its gateway. */
+bool gv_peers_name(const char *peers, const char *identity,
+		   const struct gv_addr *gateway);
 
 #endif /* GV_H */

@@ -10,6 +10,7 @@
  *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
  *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
+ *   bgp_groupvpn_scope.c   S/R: which members' routes a member gets
  *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
  *   bgp_groupvpn_read.c    member: what a group attribute says
  *   bgp_groupvpn_inner.c   member: inner attributes, out of and into bgpd's
@@ -207,6 +208,7 @@ struct gvpn_group {
 	size_t descriptor_len;
 	struct gvpn_own own;	/* the descriptor route */
 	unsigned int reflected; /* routes, counted for "show" */
+	unsigned int limiting;	/* members that name others */
 
 	/* member */
 	char vrf[GV_IFNAME_MAX + 1];
@@ -235,7 +237,9 @@ struct gvpn_reg {
 	uint32_t sender_id;
 	struct gv_addr gateway;
 	char identity[GV_TEXT_MAX + 1];
+	char *peers; /* members that it names, "" for all */
 	bool stale;
+	bool ask; /* for its routes, once policies are as they should be */
 	time_t since;
 };
 
@@ -475,6 +479,16 @@ void gvpn_queue_forget(const struct bgp *bgp);
 /* The best path selection of this destination is still to come. */
 bool gvpn_selection_is_due(const struct bgp_dest *dest);
 
+/* bgp_groupvpn_scope.c ---------------------------------------------------- */
+
+/* What a neighbour of an S/R may get: for each group, ascending, its group-ID,
+ * how many members follow (or GVPN_SCOPE_ALL), and their member-IDs, ascending.
+ * The caller frees (MTYPE_TMP). */
+#define GVPN_SCOPE_ALL UINT32_MAX
+uint32_t *gvpn_scope_of(struct peer *peer, size_t *n);
+bool gvpn_scope_has(const uint32_t *scope, size_t n, uint32_t group_id,
+		    uint16_t member_id);
+
 /* bgp_groupvpn_policy.c --------------------------------------------------- */
 
 void gvpn_policy_init(void);
@@ -482,6 +496,8 @@ void gvpn_policy_init(void);
  * should have now. */
 void gvpn_policy_apply(void);
 void gvpn_policy_apply_peer(struct peer *peer);
+/* The same for all, in the background; then calls done. */
+void gvpn_policy_apply_soon(void (*done)(void));
 /* Puts the users' maps back where ours are, for while the configuration is
  * written; and the reverse. */
 void gvpn_policy_hide(void);
@@ -510,11 +526,11 @@ bool gvpn_neighbor_has_identity(const struct gvpn_reg *reg);
 enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      const struct bgp_dest *dest,
 			      struct gvpn_group **group);
-/* May this path (or an update-group's stand-in for it) go to members of these
- * groups (sorted)? */
+/* May this path (or an update-group's stand-in for it) go to whoever has this
+ * scope?  GVPN_ALL_GROUPS: to whoever may have all. */
 #define GVPN_ALL_GROUPS SIZE_MAX
-bool gvpn_rr_reflects(const struct bgp_path_info *path,
-		      const uint32_t *group_ids, size_t n);
+bool gvpn_rr_reflects(const struct bgp_path_info *path, const uint32_t *scope,
+		      size_t n);
 /* Holds what is in the VPN tables against the registrations, in the
  * background. */
 void gvpn_rr_walk(void);
@@ -524,8 +540,9 @@ void gvpn_rr_descriptor(struct gvpn_group *group);
  * logged. */
 bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len);
 void gvpn_rr_forget_bgp(void);
-/* A registration came, changed or goes. */
-void gvpn_rr_reg_changed(const struct gvpn_reg *reg);
+/* A registration came, changed or goes; limited: some in its group name, or
+ * named, others. */
+void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited);
 /* What the configuration says of neighbours has changed. */
 void gvpn_rr_neighbors_changed(void);
 /* The first neighbour whose registration this is, NULL if there is none. */

@@ -564,17 +564,56 @@ static const char *group_name(uint32_t id)
 	return group ? group->name : "?";
 }
 
+/* Whether some member of its group names others, counted by reg_set_peers(). */
+static bool is_limited(const struct gvpn_reg *reg)
+{
+	const struct gvpn_group *group = gvpn_group_find(reg->group_id);
+
+	return group && group->limiting > 0;
+}
+
+static void reg_set_peers(struct gvpn_reg *reg, const char *peers)
+{
+	struct gvpn_group *group = gvpn_group_find(reg->group_id);
+
+	if (group && reg->peers && reg->peers[0])
+		group->limiting--;
+	XFREE(MTYPE_GROUPVPN_REG, reg->peers);
+	if (!peers)
+		return;
+	reg->peers = XSTRDUP(MTYPE_GROUPVPN_REG, peers);
+	if (group && peers[0])
+		group->limiting++;
+}
+
+/* Whom it names is asked for routes, as it is itself. */
+static void reg_ask(struct gvpn_reg *reg)
+{
+	struct gvpn_reg *other;
+
+	reg->ask = true;
+	if (!reg->peers[0])
+		return;
+	frr_each (gvpn_regs, gvpn.regs, other) {
+		if (other->group_id == reg->group_id &&
+		    gv_peers_name(reg->peers, other->identity, &other->gateway))
+			other->ask = true;
+	}
+}
+
 void gvpn_reg_up(const struct gv_ctl_msg *msg)
 {
 	struct gvpn_reg *reg = gvpn_reg_find(msg->group_id, msg->member_id);
 	struct gvpn_reg before = {};
 	char buf[GV_ADDR_STRLEN];
+	bool limited;
 
 	if (reg) {
 		reg->stale = false;
 		if (reg->sender_id == msg->sender_id &&
 		    gv_addr_equal(&reg->gateway, &msg->gateway) &&
-		    strcmp(reg->identity, msg->identity) == 0)
+		    strcmp(reg->identity, msg->identity) == 0 &&
+		    strcmp(reg->peers, msg->peers) == 0)
 			return;
 		before = *reg;
 		gvpn_gateways_del(gvpn.gateways, reg);
@@ -590,22 +629,27 @@ void gvpn_reg_up(const struct gv_ctl_msg *msg)
 	reg->since = monotime(NULL);
 	strlcpy(reg->identity, msg->identity, sizeof(reg->identity));
 	gvpn_gateways_add(gvpn.gateways, reg);
+	limited = is_limited(reg);
+	reg_set_peers(reg, msg->peers);
+	limited |= is_limited(reg);
+	reg_ask(reg);
 	zlog_info("group-vpn: group %s (%u): member %u registered: %s, gateway "
-		  "%s, Sender-ID %u",
+		  "%s, Sender-ID %u%s%s",
 		  group_name(reg->group_id), reg->group_id, reg->member_id,
 		  reg->identity, gv_addr_print(&reg->gateway, buf, sizeof(buf)),
-		  reg->sender_id);
+		  reg->sender_id, reg->peers[0] ? ", with " : "", reg->peers);
 
 	/* It may have been another neighbour's. */
 	if (before.gateway.len)
-		gvpn_rr_reg_changed(&before);
-	gvpn_rr_reg_changed(reg);
+		gvpn_rr_reg_changed(&before, limited);
+	gvpn_rr_reg_changed(reg, limited);
 }
 
 void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 {
 	struct gvpn_reg *reg = gvpn_reg_find(group_id, member_id);
 	char buf[GV_ADDR_STRLEN];
+	bool limited;
 
 	if (!reg)
 		return;
@@ -617,7 +661,9 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 		  why[0] ? ": " : "", why);
 	gvpn_regs_del(gvpn.regs, reg);
 	gvpn_gateways_del(gvpn.gateways, reg);
-	gvpn_rr_reg_changed(reg);
+	limited = is_limited(reg);
+	reg_set_peers(reg, NULL);
+	gvpn_rr_reg_changed(reg, limited);
 	XFREE(MTYPE_GROUPVPN_REG, reg);
 }
 
@@ -787,6 +833,7 @@ void gvpn_group_fini(void)
 		group_free(group);
 	while ((reg = gvpn_regs_pop(gvpn.regs))) {
 		gvpn_gateways_del(gvpn.gateways, reg);
+		XFREE(MTYPE_GROUPVPN_REG, reg->peers);
 		XFREE(MTYPE_GROUPVPN_REG, reg);
 	}
 	gvpn_drop_forget(NULL);

@@ -23,6 +23,7 @@
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_MAP, "group VPN route-map");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_POLICY, "group VPN neighbor policy");
 
+#define GVPN_APPLY_BATCH 16 /* neighbours */
 #define GVPN_RULE "group-vpn"
 #define GVPN_RULE_NEXT_HOP "group-vpn next-hop"
 
@@ -47,8 +48,8 @@ struct gvpn_map {
 	/* what makes it one of its own */
 	enum gvpn_map_kind kind;
 	char *user; /* NULL: the neighbour has no map of its own */
-	uint32_t *ids;
-	size_t n_ids; /* GVPN_MAP_REFLECT: group-IDs, ascending */
+	uint32_t *scope;
+	size_t n_scope; /* GVPN_MAP_REFLECT */
 
 	unsigned int refcnt;
 	char name[64];
@@ -61,9 +62,10 @@ static int map_cmp(const struct gvpn_map *a, const struct gvpn_map *b)
 	if (!ret)
 		ret = strcmp(a->user ? a->user : "", b->user ? b->user : "");
 	if (!ret)
-		ret = numcmp(a->n_ids, b->n_ids);
-	if (!ret && a->n_ids)
-		ret = memcmp(a->ids, b->ids, a->n_ids * sizeof(*a->ids));
+		ret = numcmp(a->n_scope, b->n_scope);
+	if (!ret && a->n_scope)
+		ret = memcmp(a->scope, b->scope,
+			     a->n_scope * sizeof(*a->scope));
 	return ret;
 }
 
@@ -118,7 +120,7 @@ static bool map_permits(const struct gvpn_map *map,
 		return drop == GVPN_DROP_NONE;
 	case GVPN_MAP_REFLECT:
 	case GVPN_MAP_MEMBER:
-		return gvpn_rr_reflects(path, map->ids, map->n_ids);
+		return gvpn_rr_reflects(path, map->scope, map->n_scope);
 	case GVPN_MAP_TRANSIT:
 		return gvpn_rr_reflects(path, NULL, GVPN_ALL_GROUPS);
 	case GVPN_MAP_OPENED:
@@ -212,11 +214,12 @@ static struct gvpn_map *map_get(const struct gvpn_map *wanted)
 	map->kind = wanted->kind;
 	if (wanted->user)
 		map->user = XSTRDUP(MTYPE_GROUPVPN_MAP, wanted->user);
-	if (wanted->n_ids) {
-		map->n_ids = wanted->n_ids;
-		map->ids = XMALLOC(MTYPE_GROUPVPN_MAP,
-				   map->n_ids * sizeof(*map->ids));
-		memcpy(map->ids, wanted->ids, map->n_ids * sizeof(*map->ids));
+	if (wanted->n_scope) {
+		map->n_scope = wanted->n_scope;
+		map->scope = XMALLOC(MTYPE_GROUPVPN_MAP,
+				     map->n_scope * sizeof(*map->scope));
+		memcpy(map->scope, wanted->scope,
+		       map->n_scope * sizeof(*map->scope));
 	}
 	map->refcnt = 1;
 	/* '%' keeps users from having a map of this name by chance. */
@@ -239,7 +242,7 @@ static void map_put(struct gvpn_map *map)
 		route_map_delete(rmap);
 	gvpn_maps_del(maps, map);
 	XFREE(MTYPE_GROUPVPN_MAP, map->user);
-	XFREE(MTYPE_GROUPVPN_MAP, map->ids);
+	XFREE(MTYPE_GROUPVPN_MAP, map->scope);
 	XFREE(MTYPE_GROUPVPN_MAP, map);
 }
 
@@ -275,23 +278,6 @@ static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
 		return gvpn_neighbor_is_transit(peer) ? GVPN_MAP_TRANSIT
 						      : GVPN_MAP_REFLECT;
 	return gvpn_binds_count(gvpn.binds) ? GVPN_MAP_MEMBER : GVPN_MAP_NONE;
-}
-
-/* The groups that the neighbour is registered in: the caller frees. */
-static uint32_t *groups_of(struct peer *peer, size_t *n)
-{
-	struct gvpn_reg *reg = NULL;
-	uint32_t *ids = NULL;
-
-	*n = 0;
-	while ((reg = gvpn_neighbor_next_reg(peer, reg))) {
-		/* ascending by group, perhaps several members in one */
-		if (*n && ids[*n - 1] == reg->group_id)
-			continue;
-		ids = XREALLOC(MTYPE_TMP, ids, (*n + 1) * sizeof(*ids));
-		ids[(*n)++] = reg->group_id;
-	}
-	return ids;
 }
 
 /* Sets or, with name NULL, takes out the neighbour's map without touching
@@ -378,9 +364,9 @@ static void policy_apply(struct peer *peer, afi_t afi, safi_t safi, int direct)
 	}
 
 	if (wanted.kind == GVPN_MAP_REFLECT)
-		wanted.ids = groups_of(peer, &wanted.n_ids);
+		wanted.scope = gvpn_scope_of(peer, &wanted.n_scope);
 	map = map_get(&wanted);
-	XFREE(MTYPE_TMP, wanted.ids);
+	XFREE(MTYPE_TMP, wanted.scope);
 	if (in_place && policy->map == map)
 		map_put(map);
 	else
@@ -413,6 +399,41 @@ void gvpn_policy_apply(void)
 		return;
 	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
 		gvpn_policy_apply_peer(peer);
+}
+
+static struct event *t_apply;
+static unsigned int apply_next; /* position in bgp->peer */
+static void (*apply_done)(void);
+
+/* A change of the list meanwhile is looked after by whoever makes it. */
+static void apply_run(struct event *t)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	unsigned int at = 0;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
+		if (at++ < apply_next)
+			continue;
+		if (at > apply_next + GVPN_APPLY_BATCH) {
+			apply_next += GVPN_APPLY_BATCH;
+			event_add_event(gvpn.master, apply_run, NULL, 0,
+					&t_apply);
+			return;
+		}
+		gvpn_policy_apply_peer(peer);
+	}
+	apply_done();
+}
+
+void gvpn_policy_apply_soon(void (*done)(void))
+{
+	apply_next = 0;
+	apply_done = done;
+	event_add_event(gvpn.master, apply_run, NULL, 0, &t_apply);
 }
 
 void gvpn_policy_hide(void)

@@ -91,8 +91,8 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	return GVPN_DROP_NONE;
 }
 
-bool gvpn_rr_reflects(const struct bgp_path_info *path,
-		      const uint32_t *group_ids, size_t n)
+bool gvpn_rr_reflects(const struct bgp_path_info *path, const uint32_t *scope,
+		      size_t n)
 {
 	const struct prefix *rd = path->net ? gvpn_dest_rd(path->net) : NULL;
 	struct gvpn_group *group;
@@ -100,7 +100,7 @@ bool gvpn_rr_reflects(const struct bgp_path_info *path,
 	uint32_t rd_group;
 	uint16_t rd_member;
 	struct gv_attr a;
-	size_t len, i;
+	size_t len;
 	bool served;
 
 	if (!rd)
@@ -122,13 +122,8 @@ bool gvpn_rr_reflects(const struct bgp_path_info *path,
 		       a.member_id == group->member_id;
 	if (!served)
 		return false;
-	if (n == GVPN_ALL_GROUPS)
-		return true;
-	for (i = 0; i < n; i++) {
-		if (group_ids[i] == a.group_id)
-			return true;
-	}
-	return false;
+	return n == GVPN_ALL_GROUPS ||
+	       gvpn_scope_has(scope, n, a.group_id, a.member_id);
 }
 
 bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len)
@@ -262,7 +257,20 @@ static void transit_changed(void)
 				     GVPN_TRANSIT_WAIT, &t_transit);
 }
 
-void gvpn_rr_reg_changed(const struct gvpn_reg *reg)
+static void ask_registered(void)
+{
+	struct gvpn_reg *reg;
+	struct peer *peer;
+
+	frr_each (gvpn_regs, gvpn.regs, reg) {
+		peer = reg->ask ? gvpn_rr_neighbor(reg) : NULL;
+		reg->ask = false;
+		if (peer)
+			ask_again(peer);
+	}
+}
+
+void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited)
 {
 	struct peer *peer;
 
@@ -272,10 +280,15 @@ void gvpn_rr_reg_changed(const struct gvpn_reg *reg)
 	gvpn_rr_walk();
 	transit_changed();
 	peer = gvpn_rr_neighbor(reg);
-	if (!peer)
-		return;
-	gvpn_policy_apply_peer(peer);
-	ask_again(peer);
+	if (peer)
+		gvpn_policy_apply_peer(peer);
+	if (limited) {
+		/* Not before all have the policies that follow from it. */
+		gvpn_policy_apply_soon(ask_registered);
+	} else if (peer) {
+		reg->ask = false;
+		ask_again(peer);
+	}
 }
 
 void gvpn_rr_neighbors_changed(void)

@@ -38,6 +38,12 @@
 #define GROUPVPN_N_REKEY_BY_BGP ((notify_type_t)40971)
 
 /**
+ * Private use status notify of a registration: the members that this one names,
+ * text of 1 to GV_PEERS_MAX octets.
+ */
+#define GROUPVPN_N_PEERS ((notify_type_t)40972)
+
+/**
  * Private use status notify beside an error: why, as text for the operator.
  */
 #define GROUPVPN_N_REASON ((notify_type_t)40974)

@@ -113,6 +113,7 @@ void groupvpn_group_destroy(groupvpn_group_t *this)
 		this->reflectors->destroy_offset(this->reflectors,
 										 offsetof(host_t, destroy));
 		DESTROY_IF(this->address);
+		free(this->peers);
 		free(this->vrf);
 		free(this->device);
 		free(this->name);
@@ -166,6 +167,7 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 			 this->address->ip_equals(this->address, other->address))) &&
 		   this->gcks->equals_function(this->gcks, other->gcks,
 									   (void*)gcks_equals) &&
+		   streq(this->peers, other->peers) &&
 		   streq(this->vrf, other->vrf) &&
 		   streq(this->device, other->device) &&
 		   this->fail_open == other->fail_open;
@@ -596,6 +598,32 @@ static bool parse_gcks(groupvpn_group_t *group, char *value)
 	return group->gcks->get_count(group->gcks) > 0;
 }
 
+/**
+ * Parse the members that this one names, into one list without spaces
+ */
+static bool parse_peers(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	char *token, list[GV_PEERS_MAX + 1] = "";
+	size_t len = 0;
+	bool fits = TRUE;
+
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (fits && enumerator->enumerate(enumerator, &token))
+	{
+		if (*token)
+		{
+			len += snprintf(list + len, sizeof(list) - len, "%s%s",
+							len ? "," : "", token);
+			fits = len < sizeof(list);
+		}
+	}
+	enumerator->destroy(enumerator);
+	free(group->peers);
+	group->peers = strdup(list);
+	return fits && len;
+}
+
 static bool parse_vrf(groupvpn_group_t *group, char *value)
 {
 	group->vrf = strdup(value);
@@ -690,6 +718,9 @@ static const struct {
 		"an IPv4 address of this host" },
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
 		"names of connections, separated by commas" },
+	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
+		"identities or gateway addresses of members, separated by commas, at "
+		"most 1000 characters" },
 	{ "vrf", GV_ROLE_MEMBER, FALSE, parse_vrf,
 		"the name of a VRF device, 1 to 15 characters" },
 	{ "device", GV_ROLE_MEMBER, FALSE, parse_device,

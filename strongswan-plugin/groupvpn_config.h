@@ -113,6 +113,10 @@ struct groupvpn_group_t {
 	/** connections to GCKSs in order of preference, as char* */
 	linked_list_t *gcks;
 
+	/** the only members it wants to know, NULL for all: identities and
+	 * gateway addresses, separated by commas */
+	char *peers;
+
 	/** VRF device, NULL for the default table */
 	char *vrf;
 

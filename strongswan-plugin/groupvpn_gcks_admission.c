@@ -61,6 +61,9 @@ typedef struct {
 	uint32_t epoch;
 	uint32_t sender_id;
 	uint16_t member_id;
+	/* the members that it names, empty for all; whether they are not valid */
+	char peers[GV_PEERS_MAX + 1];
+	bool bad_peers;
 	/* its bgpd brings it GSA_REKEY messages */
 	bool by_bgp;
 	/* its keys of the group's tree, for the answer */
@@ -70,6 +73,28 @@ typedef struct {
 	/* why it is not admitted is no secret to it */
 	bool told;
 } request_t;
+
+/**
+ * Parse the list of members that a member names
+ */
+static bool parse_peers(chunk_t data, char peers[GV_PEERS_MAX + 1])
+{
+	size_t i;
+
+	if (!data.len || data.len > GV_PEERS_MAX)
+	{
+		return FALSE;
+	}
+	for (i = 0; i < data.len; i++)
+	{
+		if (data.ptr[i] < ' ' || data.ptr[i] == 0x7f)
+		{
+			return FALSE;
+		}
+	}
+	memcpy(peers, data.ptr, data.len);
+	return TRUE;
+}
 
 /**
  * Allot a Sender-ID, in a new epoch if all are used up
@@ -401,6 +426,8 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 				 "above");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
+	free(registration->peers);
+	registration->peers = *request->peers ? strdup(request->peers) : NULL;
 	enter(group, registration, ike_sa, &authorization);
 	registration->by_bgp = request->by_bgp;
 	if (request->by_bgp)
@@ -454,11 +481,12 @@ static notify_type_t do_register(private_groupvpn_gcks_admission_t *this,
 	groupvpn_groups_t *groups = this->gcks->groups;
 	groupvpn_gcks_group_t *group;
 
-	if (!request->valid || !request->sender)
+	if (!request->valid || !request->sender || request->bad_peers)
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "%s", request->valid
-				 ? "no GROUP_SENDER notify that asks for one Sender-ID"
-				 : "malformed IDg payload");
+		snprintf(why, GV_TEXT_MAX + 1, "%s",
+				 !request->valid ? "malformed IDg payload" :
+				 !request->sender ? "no GROUP_SENDER notify that asks for one "
+				 "Sender-ID" : "malformed list of members");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
 	group = groups->find(groups, request->group_id);
@@ -571,6 +599,12 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 		data = notify->get_notification_data(notify);
 		request->sender = data.len == GROUPVPN_GROUP_SENDER_LEN &&
 						  untoh32(data.ptr) == 1;
+	}
+	notify = message->get_notify(message, GROUPVPN_N_PEERS);
+	if (notify)
+	{
+		request->bad_peers = !parse_peers(
+							notify->get_notification_data(notify), request->peers);
 	}
 	notify = message->get_notify(message, GROUPVPN_N_CURRENT_SENDER);
 	if (notify)

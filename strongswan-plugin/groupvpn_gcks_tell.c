@@ -233,6 +233,7 @@ static void registration_msg(groupvpn_gcks_group_t *group,
 	};
 	snprintf(msg->identity, sizeof(msg->identity), "%Y",
 			 registration->identity);
+	snprintf(msg->peers, sizeof(msg->peers), "%s", registration->peers ?: "");
 }
 
 /*

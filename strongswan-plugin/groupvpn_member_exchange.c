@@ -80,6 +80,11 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 		htoun32(senders, 1);
 		message->add_notify(message, FALSE, GROUPVPN_N_GROUP_SENDER,
 							chunk_from_thing(senders));
+		if (group->cfg->peers)
+		{
+			message->add_notify(message, FALSE, GROUPVPN_N_PEERS,
+								chunk_from_str(group->cfg->peers));
+		}
 		group->request = message->get_message_id(message);
 		if (!group->fresh &&
 			group->dataplane->get_identifiers(group->dataplane,

@@ -386,6 +386,7 @@ METHOD(groupvpn_registrations_t, destroy, void,
 		DESTROY_IF(registration->certificate);
 		registration->identity->destroy(registration->identity);
 		DESTROY_IF(registration->auth);
+		free(registration->peers);
 		free(registration);
 	}
 	enumerator->destroy(enumerator);

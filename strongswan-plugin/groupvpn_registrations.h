@@ -72,6 +72,9 @@ struct groupvpn_registration_t {
 	/** where it registered from, NULL if it is not registered */
 	host_t *gateway;
 
+	/** members that it names, NULL for all; see groupvpn_group_t.peers */
+	char *peers;
+
 	/** since when it is registered, groupvpn_now() based */
 	uint64_t since;
 

@@ -190,6 +190,21 @@ static void names(void **state)
 	assert_false(gv_name_valid("\xc3\xa4", 31));
 }
 
+static void peers(void **state)
+{
+	struct gv_addr gateway = addr("192.0.2.5");
+
+	assert_true(gv_peers_name("", "a", &gateway));
+	assert_true(gv_peers_name("a", "a", &gateway));
+	assert_true(gv_peers_name("x,A", "a", &gateway));
+	assert_true(gv_peers_name("x,192.0.2.5,y", "a", &gateway));
+	assert_false(gv_peers_name("x", "a", &gateway));
+	assert_false(gv_peers_name("aa,b", "a", &gateway));
+	assert_false(gv_peers_name("a b", "a", &gateway));
+	assert_false(gv_peers_name("192.0.2.50,192.0.2", "a", &gateway));
+	assert_false(gv_peers_name(",", "a", &gateway));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -203,6 +218,7 @@ int main(void)
 		cmocka_unit_test(writer_refuses_a_length_over_16_bits),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(names),
+		cmocka_unit_test(peers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

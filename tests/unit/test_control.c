@@ -32,6 +32,7 @@
 #define NOT_READY "000f 0001 00"
 #define TEXT_LEFT "0010 0004 6c656674"
 #define REKEY "0011 0004 b0b1b2b3"
+#define PEERS "0016 0006 612c62403163"
 #define UNKNOWN "00f0 0003 aabbcc"
 #define OTHER_ROUTE_EPOCH "0014 0004 00000004"
 #define OTHER_ROUTE_SECRET                                                     \
@@ -196,7 +197,11 @@ static void example_group(void **state)
 
 static void example_registration(void **state)
 {
-	encodes_to(registration(), REGISTRATION);
+	struct gv_ctl_msg msg = registration();
+
+	encodes_to(msg, REGISTRATION);
+	strcpy(msg.peers, "a,b@1c");
+	encodes_to(msg, REGISTRATION PEERS);
 	encodes_to(with_text(of_member(GV_CTL_REGISTRATION_DOWN), "left"),
 		   HEAD("0d") GROUP_ID MEMBER_ID TEXT_LEFT);
 	encodes_to(of_member(GV_CTL_REGISTRATION_DOWN),
@@ -295,6 +300,9 @@ static void range_ends(void **state)
 	memset(msg.identity, 0, sizeof(msg.identity));
 	strcpy(msg.identity, "C=DE, CN=s\xc3\xbc"
 			     "d");
+	round_trip(&msg);
+
+	memset(msg.peers, 'p', GV_PEERS_MAX);
 	round_trip(&msg);
 
 	msg = of_member(GV_CTL_REGISTRATION_DOWN);
@@ -571,6 +579,10 @@ static void malformed(void **state)
 		{PEER READY, GV_CTL_BAD_TLV},
 		{PEER TEXT_LEFT, GV_CTL_BAD_TLV},
 		{PEER ROUTE_SECRET, GV_CTL_BAD_TLV},
+		{PEER PEERS, GV_CTL_BAD_TLV},
+		{REGISTRATION PEERS PEERS, GV_CTL_BAD_TLV},
+		{REGISTRATION "0016 0000", GV_CTL_BAD_TLV},
+		{REGISTRATION "0016 0002 6101", GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ATTR, GV_CTL_BAD_TLV},
 		{HEAD("02") GROUP_ID, GV_CTL_BAD_TLV},
 		{PEER REKEY, GV_CTL_BAD_TLV},
