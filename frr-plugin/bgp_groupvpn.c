@@ -134,12 +134,15 @@ DEFUN(no_gvpn_socket, no_gvpn_socket_cmd, GVPN_CMD_NO_SOCKET,
 	return set_socket(vty, NULL);
 }
 
-static int member_add(struct vty *vty, struct bgp *bgp, const char *name)
+static int member_add(struct vty *vty, struct bgp *bgp, const char *name,
+		      bool plain)
 {
 	struct gvpn_bind *bind = gvpn_bind_find(name);
 
-	if (bind && bind->bgp == bgp)
+	if (bind && bind->bgp == bgp) {
+		gvpn_bind_set_plain(bind, plain);
 		return CMD_SUCCESS;
+	}
 	if (bind) {
 		vty_out(vty, "%% group %s is already bound to %s\n", name,
 			bind->bgp->name_pretty);
@@ -159,7 +162,8 @@ static int member_add(struct vty *vty, struct bgp *bgp, const char *name)
 			name, GV_NAME_MAX);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
-	gvpn_bind_new(bgp, name);
+	bind = gvpn_bind_new(bgp, name);
+	bind->plain = plain;
 	config_changed();
 	return CMD_SUCCESS;
 }
@@ -181,10 +185,12 @@ static int member_del(struct vty *vty, struct bgp *bgp, const char *name)
 DEFUN(gvpn_member, gvpn_member_cmd, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
-	const char *name = argv[argc - 1]->arg;
+	bool no = is_negated(argv);
+	const char *name = argv[2 + no]->arg;
+	bool plain = strcmp(argv[argc - 1]->text, "plain") == 0;
 
-	return is_negated(argv) ? member_del(vty, bgp, name)
-				: member_add(vty, bgp, name);
+	return no ? member_del(vty, bgp, name)
+		  : member_add(vty, bgp, name, plain);
 }
 
 DEFUN(gvpn_debug_bgp, gvpn_debug_bgp_cmd, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
@@ -212,7 +218,8 @@ static int on_config_write(struct bgp *bgp, struct vty *vty)
 	}
 	frr_each (gvpn_binds, gvpn.binds, bind) {
 		if (bind->bgp == bgp)
-			vty_out(vty, " group-vpn member %s\n", bind->name);
+			vty_out(vty, " group-vpn member %s%s\n", bind->name,
+				bind->plain ? " plain" : "");
 	}
 	return 0;
 }

@@ -62,7 +62,7 @@ enum gvpn_drop {
 	/* seen by a member */
 	GVPN_DROP_ROUTE_EPOCH,
 	GVPN_DROP_OWN_ID, /* somebody else uses our member-ID */
-	GVPN_DROP_PLAIN,  /* not sealed */
+	GVPN_DROP_PLAIN,  /* not sealed, and the binding is not plain */
 	GVPN_DROP_SEAL,	  /* does not open */
 	GVPN_DROP_PREFIX, /* opened, but not a unicast prefix */
 	GVPN_DROP_COVERS, /* would swallow the outer packets */
@@ -106,6 +106,7 @@ struct gvpn_bind {
 	char name[GV_NAME_MAX + 1];
 	struct gvpn_group *group; /* NULL: charon does not know the name */
 	char problem[128];	  /* logged last, see gvpn_bind_problem() */
+	bool plain; /* routes are announced, and taken, unsealed, too */
 
 	/* What is announced; see bgp_groupvpn_export.c. */
 	bool announcing;
@@ -391,6 +392,7 @@ void gvpn_member_put(struct gvpn_member *member);
 struct gvpn_bind *gvpn_bind_find(const char *name);
 struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name);
 void gvpn_bind_free(struct gvpn_bind *bind);
+void gvpn_bind_set_plain(struct gvpn_bind *bind, bool plain);
 bool gvpn_bgp_is_bound(const struct bgp *bgp);
 /* What keeps a binding from working, NULL if nothing does. */
 const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
@@ -416,10 +418,12 @@ void gvpn_path_init(void);
 
 /* The group attribute's value in a path's attributes, NULL if it has none. */
 const uint8_t *gvpn_attr_value(const struct attr *attr, size_t *len);
-/* The attributes of a VPNv6 route of ours; interned, the caller owns a
+/* The attributes of a VPN route of ours, with a next hop for the family and
+ * inner (NULL: none) as path attributes; interned, the caller owns a
  * reference. */
 struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
-			    const struct gv_addr *gateway, const uint8_t *value,
+			    const struct gv_addr *gateway, afi_t afi,
+			    const struct gv_inner *inner, const uint8_t *value,
 			    size_t len);
 
 void gvpn_rd_make(struct prefix_rd *rd, uint16_t member_id, uint32_t group_id);
@@ -610,6 +614,8 @@ void gvpn_export_init(struct gvpn_bind *bind);
 /* Announces, changes or withdraws, as the group's state now asks. */
 void gvpn_export_update(struct gvpn_bind *bind);
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest);
+/* All routes are to be announced in another form. */
+void gvpn_export_again(struct gvpn_bind *bind);
 /* Withdraws everything at once. */
 void gvpn_export_stop(struct gvpn_bind *bind);
 /* Lets go without a word: the VPN table goes away. */

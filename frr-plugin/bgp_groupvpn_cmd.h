@@ -37,10 +37,11 @@
 #define GVPN_CMD_NO_SOCKET "no group-vpn socket [PATH]"
 #define GVPN_HELP_NO_SOCKET NO_STR GVPN_HELP_SOCKET
 
-#define GVPN_CMD_MEMBER "[no] group-vpn member " GVPN_GROUP
+#define GVPN_CMD_MEMBER "[no] group-vpn member " GVPN_GROUP " [plain]"
 #define GVPN_HELP_MEMBER                                                       \
-	NO_STR GVPN_STR "Exchange this instance's IPv4 routes in a group\n"    \
-			"Name of the group in charon's configuration\n"
+	NO_STR GVPN_STR "Exchange this instance's routes in a group\n"         \
+			"Name of the group in charon's configuration\n"        \
+			"As ordinary VPN routes that anybody can read\n"
 
 #define GVPN_NEIGHBOR_STR                                                      \
 	"Specify neighbor router\n"                                            \

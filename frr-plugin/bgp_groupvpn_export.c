@@ -181,8 +181,8 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 		gvpn_own_unset(&export->old);
 	if (!is_at(&export->own, &bind->rd, &nlri))
 		export_move(bind, export);
-	gvpn_own_set(&export->own, bind->vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
-		     &nlri, attr);
+	gvpn_own_set(&export->own, bind->vpn, family2afi(nlri.family),
+		     SAFI_MPLS_VPN, &bind->rd, &nlri, attr);
 	bgp_attr_unintern(&attr);
 }
 
@@ -359,6 +359,12 @@ static void announce(struct gvpn_bind *bind)
 		gvpn_own_unset(&bind->member);
 	gvpn_own_set(&bind->member, vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
 		     &gvpn_member_nlri, bind->member_attr);
+	walk_all(bind);
+}
+
+void gvpn_export_again(struct gvpn_bind *bind)
+{
+	gvpn_seal_forget(bind);
 	walk_all(bind);
 }
 

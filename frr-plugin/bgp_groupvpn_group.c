@@ -425,6 +425,16 @@ void gvpn_bind_free(struct gvpn_bind *bind)
 	XFREE(MTYPE_GROUPVPN_BIND, bind);
 }
 
+void gvpn_bind_set_plain(struct gvpn_bind *bind, bool plain)
+{
+	if (bind->plain == plain)
+		return;
+	bind->plain = plain;
+	gvpn_export_again(bind);
+	if (bind->group && bind->group->active)
+		gvpn_heard_walk(bind->group);
+}
+
 bool gvpn_bgp_is_bound(const struct bgp *bgp)
 {
 	struct gvpn_bind *bind;

@@ -86,17 +86,25 @@ static struct ecommunity *route_target_make(uint32_t group_id)
 }
 
 struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
-			    const struct gv_addr *gateway, const uint8_t *value,
+			    const struct gv_addr *gateway, afi_t afi,
+			    const struct gv_inner *inner, const uint8_t *value,
 			    size_t len)
 {
 	struct ecommunity *route_target = route_target_make(group_id);
+	const struct gv_inner none = {};
 	struct attr attr, *interned;
+	struct aspath *empty;
 
 	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
 	bgp_attr_set_ecommunity(&attr, route_target);
 	bgp_attr_set_transit(&attr, transit_make(value, len));
 	attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV6_GLOBAL;
-	if (gateway->len == IPV4_MAX_BYTELEN) {
+	if (afi == AFI_IP) {
+		memcpy(&attr.mp_nexthop_global_in, gateway->bytes,
+		       sizeof(attr.mp_nexthop_global_in));
+		attr.nexthop = attr.mp_nexthop_global_in;
+		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
+	} else if (gateway->len == IPV4_MAX_BYTELEN) {
 		struct in_addr v4;
 
 		memcpy(&v4, gateway->bytes, sizeof(v4));
@@ -106,8 +114,9 @@ struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
 		       sizeof(attr.mp_nexthop_global));
 	}
 
-	interned = bgp_attr_intern(&attr);
-	aspath_unintern(&attr.aspath);
+	empty = attr.aspath;
+	interned = gvpn_inner_intern(&attr, bgp, empty, inner ? inner : &none);
+	aspath_unintern(&empty);
 	ecommunity_unintern(&route_target);
 	return interned;
 }

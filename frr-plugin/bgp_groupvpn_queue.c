@@ -110,7 +110,7 @@ static bool is_of_interest(const struct bgp *bgp, const struct bgp_table *table)
 {
 	if (CHECK_FLAG(bgp->flags, BGP_FLAG_DELETE_IN_PROGRESS))
 		return false;
-	if (table->afi == AFI_IP6 && table->safi == SAFI_MPLS_VPN)
+	if (table->safi == SAFI_MPLS_VPN)
 		return bgp == bgp_get_default();
 	return (table->afi == AFI_IP || table->afi == AFI_IP6) &&
 	       table->safi == SAFI_UNICAST && gvpn_bgp_is_bound(bgp);

@@ -57,7 +57,8 @@ static struct gvpn_dirty_head dirty[1];
 static struct gvpn_underlay_head underlay[1]; /* members' gateways */
 static struct event *t_dirty, *t_covers;
 
-static struct gvpn_walker walker = {.visit = gvpn_heard_dest};
+static struct gvpn_walker walker = {.visit = gvpn_heard_dest,
+				    .both_families = true};
 
 /* What judge() finds about one path. */
 struct verdict {
@@ -104,18 +105,29 @@ static void uninject(struct gvpn_heard *heard)
 static struct attr *injected_attr(const struct gvpn_heard *heard,
 				  struct bgp *bgp)
 {
-	struct aspath *outer = heard->attr->aspath;
+	struct aspath *outer = heard->attr->aspath, *empty;
 	const struct gvpn_reading *reading;
+	const struct gv_inner *inner;
+	uint8_t octets[GV_INNER_MAX];
+	struct attr attr, *interned;
+	struct gv_inner plain;
 	const uint8_t *value;
-	struct attr attr;
 	struct in_addr v4;
 	size_t len;
 
 	value = gvpn_attr_value(heard->attr, &len);
 	reading = gvpn_read(heard->attr, value, len);
+	inner = &reading->inner;
 
 	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
-	aspath_unintern(&attr.aspath);
+	empty = attr.aspath;
+	if (!reading->a.sealed) {
+		len = gvpn_inner_read(heard->attr, octets);
+		memset(&plain, 0, sizeof(plain));
+		gv_inner_decode(octets, len, &plain);
+		inner = &plain;
+		outer = empty; /* all of it is there */
+	}
 	memcpy(&v4, heard->gateway.bytes, sizeof(v4));
 	if (heard->prefix.family == AF_INET) {
 		attr.nexthop = v4;
@@ -129,7 +141,9 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 	SET_FLAG(attr.flag, ATTR_FLAG_BIT(BGP_ATTR_LOCAL_PREF));
 	attr.local_pref =
 		bgp->default_local_pref ? bgp->default_local_pref - 1 : 0;
-	return gvpn_inner_intern(&attr, bgp, outer, &reading->inner);
+	interned = gvpn_inner_intern(&attr, bgp, outer, inner);
+	aspath_unintern(&empty);
+	return interned;
 }
 
 static void inject(struct gvpn_heard *heard)
@@ -442,6 +456,20 @@ static bool open_route(struct gvpn_member *member, const struct gv_attr *a,
 	return ok;
 }
 
+static enum gvpn_drop judge_plain(const struct prefix *nlri,
+				  struct prefix *prefix)
+{
+	struct gv_prefix p = {.len = nlri->prefixlen};
+
+	p.family = nlri->family == AF_INET ? 4 : 6;
+	memcpy(p.bytes, &nlri->u.prefix, p.family == 4 ? 4 : 16);
+	if (!is_unicast(&p))
+		return GVPN_DROP_PREFIX;
+	memset(prefix, 0, sizeof(*prefix));
+	prefix_copy(prefix, nlri);
+	return GVPN_DROP_NONE;
+}
+
 static enum gvpn_drop judge_route(struct gvpn_group *group,
 				  const struct bgp_dest *dest,
 				  const struct gv_attr *a,
@@ -452,8 +480,11 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	struct gv_prefix opened;
 	bool is_open;
 
-	if (!a->sealed || nlri->prefixlen != IPV6_MAX_BITLEN)
-		return GVPN_DROP_PLAIN;
+	if (!a->sealed)
+		return group->bind->plain ? judge_plain(nlri, prefix)
+					  : GVPN_DROP_PLAIN;
+	if (nlri->family != AF_INET6 || nlri->prefixlen != IPV6_MAX_BITLEN)
+		return GVPN_DROP_SEAL;
 
 	member = gvpn_member_get(group, a->member_id);
 	is_open = open_route(member, a, nlri->u.prefix6.s6_addr, &opened);

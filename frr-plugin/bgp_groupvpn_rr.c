@@ -160,7 +160,7 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	}
 
 	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
-	attr = gvpn_attr_make(bgp, group->id, &group->gateway,
+	attr = gvpn_attr_make(bgp, group->id, &group->gateway, AFI_IP6, NULL,
 			      group->descriptor, group->descriptor_len);
 	gvpn_own_set(&group->own, bgp, AFI_IP6, SAFI_MPLS_VPN, &rd,
 		     &gvpn_descriptor_nlri, attr);

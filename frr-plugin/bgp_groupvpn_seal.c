@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a binding announces of a route: the prefix, sealed, with attributes
- * that all routes share of which the site knows the same.
+ * that all routes share of which the site knows the same.  Or, if it is plain,
+ * the prefix as it is, with the site's own path attributes.
  *
  * An IPv6 prefix beyond /64 does not fit into an NLRI and makes attributes of
  * its own.  All else is made once and kept, by its inner attributes: what was
@@ -14,6 +15,7 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_SHARED, "group VPN shared attributes");
 
 struct gvpn_shared {
 	struct attr *attr; /* interned */
+	afi_t afi;
 	size_t len;
 	uint8_t inner[];
 };
@@ -37,11 +39,11 @@ static struct gv_attr attr_of(const struct gvpn_group *group,
 		.sender_id = group->sender_id,
 		.route_epoch = group->route.epoch,
 		.gateway = group->gateway,
-		.sealed = kind == GV_KIND_ROUTES,
 	};
 }
 
-static struct attr *make(const struct gvpn_bind *bind, const struct gv_attr *a)
+static struct attr *make(const struct gvpn_bind *bind, const struct gv_attr *a,
+			 afi_t afi, const struct gv_inner *inner)
 {
 	const struct gvpn_group *group = bind->group;
 	uint8_t value[GV_ATTR_MAX];
@@ -55,14 +57,14 @@ static struct attr *make(const struct gvpn_bind *bind, const struct gv_attr *a)
 		return NULL;
 	}
 	return gvpn_attr_make(bgp_get_default(), group->id, &group->gateway,
-			      value, len);
+			      afi, inner, value, len);
 }
 
 struct attr *gvpn_seal_member(const struct gvpn_bind *bind)
 {
 	struct gv_attr a = attr_of(bind->group, GV_KIND_MEMBER);
 
-	return make(bind, &a);
+	return make(bind, &a, AFI_IP6, NULL);
 }
 
 static bool siv_key(const struct gvpn_bind *bind, uint8_t key[GV_SIV_KEY_LEN])
@@ -83,6 +85,7 @@ static struct attr *make_routes(const struct gvpn_bind *bind,
 	uint8_t key[GV_SIV_KEY_LEN], sealed[GV_SIV_LEN + GV_INNER_MAX];
 	bool ok = true;
 
+	a.sealed = true;
 	a.prefix = prefix;
 	if (len) {
 		ok = siv_key(bind, key) &&
@@ -91,27 +94,41 @@ static struct attr *make_routes(const struct gvpn_bind *bind,
 		a.inner = sealed;
 		a.inner_len = GV_SIV_LEN + len;
 	}
-	return ok ? make(bind, &a) : NULL;
+	return ok ? make(bind, &a, AFI_IP6, NULL) : NULL;
 }
 
-static struct attr *shared_attr(struct gvpn_bind *bind, const uint8_t *inner,
-				size_t len)
+/* For plain routes of one family. */
+static struct attr *make_plain(const struct gvpn_bind *bind, afi_t afi,
+			       const uint8_t *octets, size_t len)
+{
+	struct gv_attr a = attr_of(bind->group, GV_KIND_ROUTES);
+	struct gv_inner inner;
+
+	return gv_inner_decode(octets, len, &inner)
+		       ? make(bind, &a, afi, &inner)
+		       : NULL;
+}
+
+static struct attr *shared_attr(struct gvpn_bind *bind, afi_t afi,
+				const uint8_t *inner, size_t len)
 {
 	struct gvpn_shared **slot, *shared;
 	struct attr *attr;
 
 	slot = &bind->shared[jhash(inner, len, 0) % GVPN_SHARED];
 	shared = *slot;
-	if (shared && shared->len == len &&
+	if (shared && shared->afi == afi && shared->len == len &&
 	    memcmp(shared->inner, inner, len) == 0)
 		return bgp_attr_intern(shared->attr);
 
-	attr = make_routes(bind, inner, len, NULL);
+	attr = bind->plain ? make_plain(bind, afi, inner, len)
+			   : make_routes(bind, inner, len, NULL);
 	if (!attr)
 		return NULL;
 	shared_free(slot);
 	shared = XCALLOC(MTYPE_GROUPVPN_SHARED, sizeof(*shared) + len);
 	shared->attr = bgp_attr_intern(attr);
+	shared->afi = afi;
 	shared->len = len;
 	memcpy(shared->inner, inner, len);
 	*slot = shared;
@@ -140,6 +157,10 @@ struct attr *gvpn_seal_route(struct gvpn_bind *bind, const struct prefix *p,
 	size_t len = gvpn_inner_read(attr, inner);
 	uint8_t *octets = nlri->u.prefix6.s6_addr;
 
+	if (bind->plain) {
+		prefix_copy(nlri, p);
+		return shared_attr(bind, family2afi(p->family), inner, len);
+	}
 	plain.family = p->family == AF_INET ? 4 : 6;
 	memcpy(plain.bytes, &p->u.prefix, p->family == AF_INET ? 4 : 16);
 	memset(nlri, 0, sizeof(*nlri));
@@ -148,7 +169,7 @@ struct attr *gvpn_seal_route(struct gvpn_bind *bind, const struct prefix *p,
 	if (p->family == AF_INET6 && p->prefixlen > 64)
 		return seal_long(bind, &plain, inner, len, octets);
 	return gv_seal_prefix(bind->seal_key, &plain, octets)
-		       ? shared_attr(bind, inner, len)
+		       ? shared_attr(bind, AFI_IP6, inner, len)
 		       : NULL;
 }
 
