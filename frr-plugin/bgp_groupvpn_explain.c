@@ -548,9 +548,15 @@ static bool explain_reg(struct explanation *e, const struct gvpn_reg *reg)
 
 static bool explain_neighbor(struct explanation *e, const struct gvpn_reg *reg)
 {
-	struct peer *peer = gvpn_rr_neighbor(&reg->gateway);
+	struct peer *peer = gvpn_rr_neighbor(reg);
 	const char *problem;
 
+	if (!peer && gvpn_neighbor_has_transit())
+		return ok(
+			e, "neighbor",
+			"none has the address %s it registered from: behind a "
+			"transit neighbor, if anywhere",
+			address(&reg->gateway));
 	if (!peer) {
 		stops(e, "neighbor",
 		      "no BGP neighbor has the address %s it registered from",
@@ -587,7 +593,7 @@ static unsigned int count_members(const struct explanation *e)
 	frr_each (gvpn_regs, gvpn.regs, reg) {
 		if (reg->group_id != e->group->id)
 			continue;
-		peer = gvpn_rr_neighbor(&reg->gateway);
+		peer = gvpn_rr_neighbor(reg);
 		n += peer && !neighbor_problem(peer);
 	}
 	return n;
