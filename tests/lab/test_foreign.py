@@ -110,6 +110,7 @@ class ForeignLab(SiteLab):
         for name, address in SITES.items():
             self.build_reflector(name, address)
         self["sr"].write("/etc/frr/frr.conf", self.sr_text())
+        self["sr"].setup("route add 192.0.2.0/24 via 192.0.2.1")
         self.wire()
         for host in self.hosts:
             host.sysctl(ipv6__conf__wan__disable_ipv6=1)

@@ -47,6 +47,7 @@ def test_plain_routes(own_lab):
     pe = lab.host("pe", lab.flavour("stock", plugins=False))
     lab.attach(pe, lab["b1"], "192.0.2.5", PE)
     pe.setup("link add pe type vrf table 100", "link set dev pe up")
+    sr.setup("route add 192.0.2.0/24 via 192.0.2.1")
     pe.write("/etc/frr/frr.conf", PE_FRR)
     for host in (one, two):
         host.write("/etc/frr/frr.conf", with_vpnv4(member_frr(
