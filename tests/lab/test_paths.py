@@ -29,7 +29,8 @@ def kernel(host, family="-4"):
     for route in host.ip_json(f"{family} route show {vrf}"):
         hops = route.get("nexthops", [route])
         gateways = {h.get("gateway") or h["via"]["host"] for h in hops
-                    if h.get("dev") == "gv-blue"}
+                    if h.get("dev") == "gv-blue" and h.keys() & {
+                        "gateway", "via"}}
         if gateways:
             routes[str(ipaddress.ip_network(
                 {"default": "::/0" if family == "-6" else "0.0.0.0/0"}

@@ -27,6 +27,8 @@ import socket, struct
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.settimeout(5)
 s.connect("/run/charon.groupvpn.ctl")
+for kind in (1, 2):  # HELLO, SYNC
+    s.send(struct.pack("!BBHI", 1, kind, 0, 77))
 while True:
     message = s.recv(4096)
     tlvs, at = {}, 8
