@@ -15,13 +15,14 @@ from lab import wait_for
 from sites import (SR_ADDRESS, SR_AS, Network, Site, SiteLab, member_frr,
                    sr_frr)
 
-FOREIGN_AS = 64512
+# Each of its own: none takes what has its own in the path.
+FOREIGN_AS = {"192.0.2.6": 64512, "192.0.2.10": 64513, "192.0.2.14": 64514}
 SITES = {"viafrr": "192.0.2.6", "viabird": "192.0.2.10",
          "viagobgp": "192.0.2.14"}
 
 
 def frr_text(address, site):
-    lines = [f"hostname foreign\n!\nrouter bgp {FOREIGN_AS}",
+    lines = [f"hostname foreign\n!\nrouter bgp {FOREIGN_AS[address]}",
              f" bgp router-id {address}",
              " no bgp ebgp-requires-policy", " no bgp default ipv4-unicast"]
     for neighbor, asn in ((SR_ADDRESS, SR_AS), (site.gateway, site.asn)):
@@ -46,7 +47,7 @@ router id {address};
 protocol device {{ }}
 vpn6 table groups;
 template bgp neighbor_of {{
-    local {address} as {FOREIGN_AS};
+    local {address} as {FOREIGN_AS[address]};
     multihop;
     hold time 9;
     connect retry time 2;
@@ -86,7 +87,7 @@ def gobgp_text(address, site):
 """ for neighbor, asn in ((SR_ADDRESS, SR_AS), (site.gateway, site.asn)))
     return f"""
 [global.config]
-  as = {FOREIGN_AS}
+  as = {FOREIGN_AS[address]}
   router-id = "{address}"
   local-address-list = ["{address}"]
 {neighbors}"""
@@ -129,14 +130,14 @@ class ForeignLab(SiteLab):
         self.attach(host, self["b1"], f"192.0.2.{number - 1}", address)
         site = self.site(name)
         self[name].write("/etc/frr/frr.conf", member_frr(site).replace(
-            f"{SR_ADDRESS} remote-as {SR_AS}", f"{address} remote-as {FOREIGN_AS}"
+            f"{SR_ADDRESS} remote-as {SR_AS}", f"{address} remote-as {FOREIGN_AS[address]}"
             ).replace(SR_ADDRESS, address))
 
     def sr_text(self):
         direct = Network(groups={}, sites=[self.site("direct")])
         head, tail = sr_frr(direct).split(" address-family ipv6 vpn\n")
         for address in SITES.values():
-            head += f""" neighbor {address} remote-as {FOREIGN_AS}
+            head += f""" neighbor {address} remote-as {FOREIGN_AS[address]}
  neighbor {address} ebgp-multihop
  neighbor {address} timers 3 9
  neighbor {address} timers connect 2
