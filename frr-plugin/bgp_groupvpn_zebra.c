@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kernel routes of a member: PREFIX via GATEWAY dev DEVICE onlink.  For an IPv6
- * prefix the gateway is fe80:: with the IPv4 address behind it, for which
- * charon keeps a neighbour entry, too.
+ * prefix the gateway is :: with the IPv4 address behind it, for which charon
+ * keeps a neighbour entry, too.
  *
  * bgpd leaves paths of our sub_type alone when it talks to zebra, so a client
  * of our own does, as instance 7 of protocol BGP: zebra keeps its routes
@@ -84,8 +84,6 @@ static void hop_encode(const struct gvpn_fib *fib, const struct gvpn_hop *hop,
 		nexthop->gate.ipv4 = hop->gateway;
 	} else {
 		nexthop->type = NEXTHOP_TYPE_IPV6_IFINDEX;
-		octets[0] = 0xfe;
-		octets[1] = 0x80;
 		memcpy(octets + 12, &hop->gateway, sizeof(hop->gateway));
 	}
 	nexthop->ifindex = hop->ifindex;

@@ -28,7 +28,8 @@ def kernel(host, family="-4"):
     routes = {}
     for route in host.ip_json(f"{family} route show {vrf}"):
         hops = route.get("nexthops", [route])
-        gateways = {h.get("gateway") or h["via"]["host"] for h in hops
+        gateways = {str(ipaddress.ip_address(h.get("gateway") or
+                                             h["via"]["host"])) for h in hops
                     if h.get("dev") == "gv-blue" and h.keys() & {
                         "gateway", "via"}}
         if gateways:
@@ -80,7 +81,7 @@ def v6_lans(lab):
 
 def test_ipv6_prefixes_of_every_length(lab, v6_lans):
     blue1, blue2, dual = lab["blue1"], lab["blue2"], lab["dual"]
-    gateway = {h: "fe80::" + ipaddress.ip_address(
+    gateway = {h: "::" + ipaddress.ip_address(
         lab.site(h.name).gateway).packed.hex(":", 2) for h in (blue1, blue2)}
     prefixes = {V6_LAN.format(1), *V6_LONG, *V6_SHORT}
     drops = lab.drops("dual", "blue")
