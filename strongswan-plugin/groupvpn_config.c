@@ -129,6 +129,51 @@ static bool gcks_equals(char *a, char *b)
 	return streq(a, b);
 }
 
+/**
+ * Whether two ciphers are the same
+ */
+static bool cipher_equals(const struct gv_esp_proposal *a,
+						  const struct gv_esp_proposal *b)
+{
+	return a->encr == b->encr && a->key_bits == b->key_bits &&
+		   a->integ == b->integ;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_group_accepts(groupvpn_group_t *this,
+							const struct gv_esp_proposal *esp)
+{
+	u_int i;
+
+	for (i = 0; i < this->accepted_count; i++)
+	{
+		if (cipher_equals(&this->accepted[i], esp))
+		{
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/**
+ * Compare the ciphers that are accepted
+ */
+static bool accepted_equals(groupvpn_group_t *this, groupvpn_group_t *other)
+{
+	u_int i;
+
+	for (i = 0; i < this->accepted_count; i++)
+	{
+		if (!groupvpn_group_accepts(other, &this->accepted[i]))
+		{
+			return FALSE;
+		}
+	}
+	return this->accepted_count == other->accepted_count;
+}
+
 /*
  * See header
  */
@@ -168,6 +213,8 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->gcks->equals_function(this->gcks, other->gcks,
 									   (void*)gcks_equals) &&
 		   streq(this->peers, other->peers) &&
+		   this->exchange == other->exchange &&
+		   accepted_equals(this, other) &&
 		   streq(this->vrf, other->vrf) &&
 		   streq(this->device, other->device) &&
 		   this->fail_open == other->fail_open;
@@ -452,9 +499,9 @@ static bool parse_credential(groupvpn_group_t *group, char *value)
  * Parse a cipher as swanctl writes them. What its parser would quietly leave
  * out, such as an integrity algorithm beside an AEAD, is an error here.
  */
-static bool parse_esp_proposal(groupvpn_group_t *group, char *value)
+static bool parse_cipher(char *value, struct gv_esp_proposal *out)
 {
-	struct gv_esp_proposal esp = { .esn = group->esp.esn };
+	struct gv_esp_proposal esp = { .esn = out->esn };
 	proposal_t *proposal;
 	enumerator_t *enumerator;
 	u_int tokens = 0;
@@ -479,8 +526,37 @@ static bool parse_esp_proposal(groupvpn_group_t *group, char *value)
 	{
 		return FALSE;
 	}
-	group->esp = esp;
+	*out = esp;
 	return TRUE;
+}
+
+static bool parse_esp_proposal(groupvpn_group_t *group, char *value)
+{
+	return parse_cipher(value, &group->esp);
+}
+
+static bool parse_esp_proposals(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	struct gv_esp_proposal esp = {};
+	char *token;
+	bool ok = TRUE;
+
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (ok && enumerator->enumerate(enumerator, &token))
+	{
+		ok = parse_cipher(token, &esp);
+		if (ok && !groupvpn_group_accepts(group, &esp))
+		{
+			ok = group->accepted_count < GROUPVPN_ACCEPTED_MAX;
+			if (ok)
+			{
+				group->accepted[group->accepted_count++] = esp;
+			}
+		}
+	}
+	enumerator->destroy(enumerator);
+	return ok && group->accepted_count;
 }
 
 /**
@@ -624,6 +700,12 @@ static bool parse_peers(groupvpn_group_t *group, char *value)
 	return fits && len;
 }
 
+static bool parse_carrier(groupvpn_group_t *group, char *value)
+{
+	group->exchange = streq(value, "exchange");
+	return group->exchange || streq(value, "informational");
+}
+
 static bool parse_vrf(groupvpn_group_t *group, char *value)
 {
 	group->vrf = strdup(value);
@@ -721,6 +803,10 @@ static const struct {
 	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
 		"identities or gateway addresses of members, separated by commas, at "
 		"most 1000 characters" },
+	{ "esp_proposals", GV_ROLE_MEMBER, FALSE, parse_esp_proposals,
+		"ciphers as of 'esp_proposal' of a GCKS, separated by commas" },
+	{ "carrier", GV_ROLE_MEMBER, FALSE, parse_carrier,
+		"\"informational\" or \"exchange\"" },
 	{ "vrf", GV_ROLE_MEMBER, FALSE, parse_vrf,
 		"the name of a VRF device, 1 to 15 characters" },
 	{ "device", GV_ROLE_MEMBER, FALSE, parse_device,
@@ -949,6 +1035,14 @@ static bool check_member(private_groupvpn_config_t *this, settings_t *settings,
 	if (group->channel)
 	{
 		ok &= find_reflectors(this, settings, group);
+	}
+	if (!group->accepted_count)
+	{
+		parse_esp_proposals(group, "aes256gcm16, aes192gcm16, aes128gcm16, "
+							"chacha20poly1305, aes256-sha512, aes256-sha384, "
+							"aes256-sha256, aes192-sha512, aes192-sha384, "
+							"aes192-sha256, aes128-sha512, aes128-sha384, "
+							"aes128-sha256");
 	}
 	if (group->vrf && streq(group->vrf, group->device))
 	{

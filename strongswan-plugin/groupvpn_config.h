@@ -17,6 +17,11 @@
 #include <control.h>
 #include <gikev2.h>
 
+/**
+ * Number of ciphers that there are
+ */
+#define GROUPVPN_ACCEPTED_MAX 13
+
 typedef struct groupvpn_config_t groupvpn_config_t;
 typedef struct groupvpn_group_t groupvpn_group_t;
 typedef enum groupvpn_credential_t groupvpn_credential_t;
@@ -117,6 +122,13 @@ struct groupvpn_group_t {
 	 * gateway addresses, separated by commas */
 	char *peers;
 
+	/** whether to register in the exchanges of RFC 9838 */
+	bool exchange;
+
+	/** ciphers that the group may have, without regard to esn */
+	struct gv_esp_proposal accepted[GROUPVPN_ACCEPTED_MAX];
+	u_int accepted_count;
+
 	/** VRF device, NULL for the default table */
 	char *vrf;
 
@@ -147,6 +159,12 @@ void groupvpn_group_destroy(groupvpn_group_t *this);
  * @param patterns		identification_t*, wildcards included
  */
 bool groupvpn_matches(linked_list_t *patterns, identification_t *identity);
+
+/**
+ * Whether a member accepts that its group has a cipher.
+ */
+bool groupvpn_group_accepts(groupvpn_group_t *this,
+							const struct gv_esp_proposal *esp);
 
 /**
  * Compare all that is configured.

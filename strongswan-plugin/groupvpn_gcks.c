@@ -131,27 +131,60 @@ CALLBACK(on_timer, void,
 
 /* --- hooks --- */
 
+/**
+ * Have a request noted that is one to register or to leave
+ */
+static void receive_request(private_groupvpn_gcks_t *this, ike_sa_t *ike_sa,
+							message_t *message, uint8_t type)
+{
+	chunk_t idg = chunk_empty;
+	bool found;
+
+	found = groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg);
+	switch (type)
+	{
+		case GV_EXCHANGE_GSA_AUTH:
+			/* further rounds of authentication have none */
+			found |= message->get_payload(message, PLV2_ID_INITIATOR) != NULL;
+			break;
+		case GV_EXCHANGE_GSA_REGISTRATION:
+			/* that is an error which has to be told */
+			found = TRUE;
+			break;
+		default:
+			/* with these notifies a GCKS dismisses us as a member */
+			found &= !message->get_notify(message, GROUPVPN_N_INVALID_GROUP_ID) &&
+					 !message->get_notify(message,
+										  GROUPVPN_N_AUTHORIZATION_FAILED);
+			break;
+	}
+	if (found)
+	{
+		this->admission->request(this->admission, ike_sa, message, idg);
+	}
+}
+
 METHOD(listener_t, message_hook, bool,
 	private_groupvpn_gcks_t *this, ike_sa_t *ike_sa, message_t *message,
 	bool incoming, bool plain)
 {
-	chunk_t idg;
+	uint8_t type = groupvpn_carrier_type(ike_sa, message, plain);
 
-	if (!groupvpn_is_carrier(ike_sa, message, plain))
+	if (!type || type == GV_EXCHANGE_GSA_INBAND_REKEY ||
+		incoming != message->get_request(message))
 	{
 		return TRUE;
 	}
-	if (incoming && message->get_request(message))
+	if (incoming)
 	{
-		/* with these notifies it is a GCKS that dismisses us as a member */
-		if (groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg) &&
-			!message->get_notify(message, GROUPVPN_N_INVALID_GROUP_ID) &&
-			!message->get_notify(message, GROUPVPN_N_AUTHORIZATION_FAILED))
-		{
-			this->admission->request(this->admission, ike_sa, message, idg);
-		}
+		receive_request(this, ike_sa, message, type);
 	}
-	else if (!incoming && !message->get_request(message))
+	else if (ike_sa->get_state(ike_sa) == IKE_CONNECTING)
+	{	/* authentication failed, or is not at its end; then the member has to
+		 * register once it is */
+		this->admission->forget(this->admission, ike_sa);
+	}
+	else
 	{
 		this->admission->response(this->admission, ike_sa, message);
 	}

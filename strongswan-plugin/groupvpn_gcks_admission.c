@@ -8,6 +8,7 @@
 
 #include "groupvpn_gcks_admission.h"
 #include "groupvpn_gcks_channel.h"
+#include "groupvpn_carrier.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
@@ -18,6 +19,8 @@
 
 #include <daemon.h>
 #include <collections/hashtable.h>
+
+#include <sag.h>
 
 /* new Sender-IDs that a member may get at once, and time after which it may get
  * one more, in milliseconds: each makes work for all other members */
@@ -53,10 +56,12 @@ typedef struct {
 	/* its IDg payload is valid */
 	bool valid;
 	uint32_t group_id;
-	/* the member leaves */
-	bool leave;
+	/* what the member leaves with, 0 if it wants to register */
+	notify_type_t notify;
 	/* its GROUP_SENDER notify is valid */
 	bool sender;
+	/* body of the SAg payload, empty if there is none */
+	chunk_t sag;
 	/* epoch and identifiers that the member says it holds, 0 if none */
 	uint32_t epoch;
 	uint32_t sender_id;
@@ -68,10 +73,12 @@ typedef struct {
 	bool by_bgp;
 	/* its keys of the group's tree, for the answer */
 	struct gv_key_path path;
-	/* the member is not admitted because it was evicted */
+	/* the member is not admitted because it was evicted, or because policy
+	 * could not be asked */
 	bool evicted;
 	/* why it is not admitted is no secret to it */
 	bool told;
+	bool undecided;
 } request_t;
 
 /**
@@ -94,6 +101,18 @@ static bool parse_peers(chunk_t data, char peers[GV_PEERS_MAX + 1])
 	}
 	memcpy(peers, data.ptr, data.len);
 	return TRUE;
+}
+
+/**
+ * Free a request, if there is one
+ */
+static void request_destroy(request_t *request)
+{
+	if (request)
+	{
+		free(request->sag.ptr);
+		free(request);
+	}
 }
 
 /**
@@ -353,6 +372,38 @@ static bool join_tree(groupvpn_gcks_group_t *group,
 }
 
 /**
+ * Whether a member can do the policy of a group, as far as it says what it can
+ *
+ * @param why			receives the reason if it can not
+ * @return				notify to refuse the request with, 0 if none
+ */
+static notify_type_t check_sag(groupvpn_gcks_group_t *group,
+							   request_t *request, char why[GV_TEXT_MAX + 1])
+{
+	char can[GV_TEXT_MAX + 1 - 64];
+
+	if (!request->sag.len)
+	{
+		return 0;
+	}
+	switch (gv_sag_check(request->sag.ptr, request->sag.len, &group->cfg->esp,
+						 group->cfg->sa_mode))
+	{
+		case GV_SAG_OK:
+			return 0;
+		case GV_SAG_NO_MATCH:
+			gv_sag_describe(request->sag.ptr, request->sag.len, can,
+							sizeof(can));
+			snprintf(why, GV_TEXT_MAX + 1, "it can not do the group's cipher, "
+					 "only %s", can);
+			return NO_PROPOSAL_CHOSEN;
+		default:
+			snprintf(why, GV_TEXT_MAX + 1, "malformed SAg payload");
+			return GROUPVPN_N_REGISTRATION_FAILED;
+	}
+}
+
+/**
  * Register the peer of an IKE_SA with a group, and compose what it gets
  *
  * @param why			receives the reason of a refusal
@@ -366,6 +417,7 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	groupvpn_registration_t *registration;
 	groupvpn_authorization_t authorization;
 	identification_t *identity;
+	notify_type_t notify;
 
 	request->told = recheck->is_void(recheck, ike_sa, why);
 	if (request->told)
@@ -376,10 +428,17 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	{
 		request->evicted = authorization.evicted;
 		request->told = authorization.evicted;
+		request->undecided =
+						authorization.decision.verdict == GROUPVPN_UNDECIDED;
 		snprintf(why, GV_TEXT_MAX + 1, "%s", authorization.decision.why);
-		return authorization.decision.verdict == GROUPVPN_UNDECIDED
+		return request->undecided
 			   ? GROUPVPN_N_REGISTRATION_FAILED
 			   : GROUPVPN_N_AUTHORIZATION_FAILED;
+	}
+	notify = check_sag(group, request, why);
+	if (notify)
+	{
+		return notify;
 	}
 	identity = authorization.identity;
 	if (!check_gateway(group, ike_sa, identity, why) ||
@@ -514,7 +573,12 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 	notify = do_register(this, ike_sa, request, &gsa, why);
 	groups->unlock(groups);
 
-	message->disable_sort(message);
+	if (request->undecided && message->get_exchange_type(message) == IKE_AUTH)
+	{	/* nobody could be asked about who was not authenticated yet; without an
+		 * answer the member registers once more, by itself */
+		return;
+	}
+	groupvpn_prepare(message);
 	if (!notify && !groupvpn_add_gsa(message, ike_sa, &gsa))
 	{
 		snprintf(why, sizeof(why), "the keys could not be encoded");
@@ -546,6 +610,9 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 static void leave(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 				  request_t *request)
 {
+	char *why = request->notify == NO_PROPOSAL_CHOSEN
+				? "it can not do the group's policy, its log tells why"
+				: "it left the group";
 	groupvpn_groups_t *groups = this->gcks->groups;
 	groupvpn_ike_index_t *index = this->gcks->index;
 	groupvpn_registration_t *registration;
@@ -556,7 +623,7 @@ static void leave(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 	if (registration)
 	{
 		groupvpn_gcks_group_leave(groups->find(groups, request->group_id),
-								  registration);
+								  registration, why);
 	}
 	groups->unlock(groups);
 }
@@ -590,9 +657,18 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 	INIT(request);
 	request->valid = gv_idg_decode(idg.ptr, idg.len,
 								   &request->group_id) == GV_GIKEV2_OK;
-	request->leave =
-			message->get_notify(message, GROUPVPN_N_REGISTRATION_FAILED) ||
-			message->get_notify(message, NO_PROPOSAL_CHOSEN);
+	if (message->get_notify(message, NO_PROPOSAL_CHOSEN))
+	{
+		request->notify = NO_PROPOSAL_CHOSEN;
+	}
+	else if (message->get_notify(message, GROUPVPN_N_REGISTRATION_FAILED))
+	{
+		request->notify = GROUPVPN_N_REGISTRATION_FAILED;
+	}
+	if (groupvpn_payload_find(message, GROUPVPN_PAYLOAD_SAG, &data))
+	{
+		request->sag = chunk_clone(data);
+	}
 	notify = message->get_notify(message, GROUPVPN_N_GROUP_SENDER);
 	if (notify)
 	{
@@ -617,18 +693,18 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 			request->member_id = untoh16(data.ptr + 8);
 		}
 	}
-	if (request->valid && !request->leave &&
+	if (request->valid && !request->notify &&
 		!asking->is_ready(asking, ike_sa, request->group_id, message))
 	{	/* charon ignores such a message */
 		message->set_exchange_type(message, EXCHANGE_TYPE_UNDEFINED);
-		free(request);
+		request_destroy(request);
 		return;
 	}
 	request->by_bgp = message->get_notify(message,
 										  GROUPVPN_N_REKEY_BY_BGP) != NULL;
 	groups->lock(groups);
 	/* in place of one that was never answered */
-	free(this->requests->put(this->requests,
+	request_destroy(this->requests->put(this->requests,
 							 (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa),
 							 request));
 	groups->unlock(groups);
@@ -640,7 +716,7 @@ METHOD(groupvpn_gcks_admission_t, response, void,
 {
 	request_t *request = take_request(this, ike_sa);
 
-	if (request && request->leave)
+	if (request && request->notify)
 	{
 		leave(this, ike_sa, request);
 	}
@@ -648,13 +724,13 @@ METHOD(groupvpn_gcks_admission_t, response, void,
 	{
 		answer(this, ike_sa, request, message);
 	}
-	free(request);
+	request_destroy(request);
 }
 
 METHOD(groupvpn_gcks_admission_t, forget, void,
 	private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa)
 {
-	free(take_request(this, ike_sa));
+	request_destroy(take_request(this, ike_sa));
 }
 
 METHOD(groupvpn_gcks_admission_t, destroy, void,
@@ -666,7 +742,7 @@ METHOD(groupvpn_gcks_admission_t, destroy, void,
 	enumerator = this->requests->create_enumerator(this->requests);
 	while (enumerator->enumerate(enumerator, NULL, &request))
 	{
-		free(request);
+		request_destroy(request);
 	}
 	enumerator->destroy(enumerator);
 	this->requests->destroy(this->requests);

@@ -22,11 +22,10 @@ typedef struct groupvpn_gcks_admission_t groupvpn_gcks_admission_t;
 struct groupvpn_gcks_admission_t {
 
 	/**
-	 * Note a request that has an IDg payload: to register, or to leave. If
-	 * policy has to be asked first, charon is made to ignore the message; it
-	 * comes in once more.
+	 * Note a request to register, or to leave. If policy has to be asked first,
+	 * charon is made to ignore the message; it comes in once more.
 	 *
-	 * @param idg		body of the IDg payload
+	 * @param idg		body of the IDg payload, empty if there is none
 	 */
 	void (*request)(groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 					message_t *message, chunk_t idg);

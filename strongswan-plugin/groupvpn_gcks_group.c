@@ -66,9 +66,10 @@ void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
  * See header
  */
 void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
-							   groupvpn_registration_t *registration)
+							   groupvpn_registration_t *registration,
+							   char *why)
 {
-	groupvpn_gcks_group_unregister(group, registration, "it left the group");
+	groupvpn_gcks_group_unregister(group, registration, why);
 	if (group->kek)
 	{	/* the next message comes under a KEK that it does not get */
 		group->kek->remove(group->kek, registration->member_id);

@@ -95,9 +95,12 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 
 /**
  * A member leaves.
+ *
+ * @param why			reason, for the operator
  */
 void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
-							   groupvpn_registration_t *registration);
+							   groupvpn_registration_t *registration,
+							   char *why);
 
 /**
  * Have a member no longer hold its Sender-ID, because it is none anymore; and

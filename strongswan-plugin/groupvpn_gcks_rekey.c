@@ -379,11 +379,13 @@ groupvpn_gcks_rekey_t *groupvpn_gcks_rekey_create(groupvpn_gcks_core_t *gcks)
 			.destroy = _destroy,
 		},
 		.rekey = {
+			.type = GV_EXCHANGE_GSA_INBAND_REKEY,
 			.request = _rekey_request,
 			.response = _rekey_response,
 			.lost = _rekey_lost,
 		},
 		.dismissal = {
+			.type = GV_EXCHANGE_GSA_INBAND_REKEY,
 			.request = _dismissal_request,
 			.response = _dismissal_response,
 		},

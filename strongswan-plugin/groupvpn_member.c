@@ -68,17 +68,28 @@ METHOD(listener_t, message_hook, bool,
 {
 	groupvpn_member_exchange_t *exchange = this->core.exchange;
 
-	if (!groupvpn_is_carrier(ike_sa, message, plain))
+	bool request = message->get_request(message);
+	uint8_t type = groupvpn_carrier_type(ike_sa, message, plain);
+
+	if (plain && !incoming && request &&
+		message->get_exchange_type(message) == IKE_AUTH)
 	{
-		return TRUE;
+		exchange->auth_request(exchange, ike_sa, message);
 	}
-	if (incoming && message->get_request(message))
+	else if (type == GV_EXCHANGE_GSA_AUTH && incoming && !request)
 	{
-		exchange->request(exchange, ike_sa, message);
+		exchange->auth_response(exchange, ike_sa, message);
 	}
-	else if (!incoming && !message->get_request(message))
+	else if (type == INFORMATIONAL || type == GV_EXCHANGE_GSA_INBAND_REKEY)
 	{
-		exchange->response(exchange, ike_sa, message);
+		if (incoming && request)
+		{
+			exchange->request(exchange, ike_sa, message, type);
+		}
+		else if (!incoming && !request)
+		{
+			exchange->response(exchange, ike_sa, message);
+		}
 	}
 	return TRUE;
 }
@@ -110,8 +121,11 @@ METHOD(listener_t, ike_updown, bool,
 		}
 		else if (group->state == MEMBER_CONNECTING)
 		{
-			groupvpn_member_register(group, ike_sa);
-			queued = TRUE;
+			if (!exchange->auth_done(exchange, ike_sa, group))
+			{
+				groupvpn_member_register(group, ike_sa);
+				queued = TRUE;
+			}
 		}
 	}
 	enumerator->destroy(enumerator);

@@ -36,6 +36,7 @@ typedef struct groupvpn_member_core_t groupvpn_member_core_t;
 typedef struct groupvpn_member_group_t groupvpn_member_group_t;
 typedef struct groupvpn_member_exchange_t groupvpn_member_exchange_t;
 typedef struct groupvpn_member_rekey_t groupvpn_member_rekey_t;
+typedef struct groupvpn_member_answer_t groupvpn_member_answer_t;
 
 /**
  * State of a registration
@@ -155,6 +156,11 @@ struct groupvpn_member_group_t {
 
 	/** Message-ID of the request that is to be answered */
 	uint32_t request;
+
+	/** a GSA_AUTH asks to register, and its answer, kept until the IKE_SA is
+	 * authenticated; NULL if there is none */
+	bool asked;
+	groupvpn_member_answer_t *answer;
 
 	/** whether not to ask to keep our Sender-ID */
 	bool fresh;

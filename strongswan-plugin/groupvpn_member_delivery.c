@@ -52,6 +52,26 @@ void groupvpn_member_clear_deliveries(groupvpn_member_group_t *group)
 }
 
 /**
+ * Whether a GSA's ciphers are such as we accept
+ */
+static bool check_ciphers(groupvpn_member_group_t *group,
+						  const struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	u_int i;
+
+	for (i = 0; i < gsa->epochs; i++)
+	{
+		if (!groupvpn_group_accepts(group->cfg, &gsa->epoch[i].esp))
+		{
+			snprintf(why, GV_TEXT_MAX + 1, "its cipher is none of our "
+					 "'esp_proposals'");
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+/**
  * Whether a GSA's tags leave the SPIs of our other groups alone
  */
 static bool check_tags(groupvpn_member_group_t *group,
@@ -118,7 +138,7 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 				 "mode is supported");
 		return FALSE;
 	}
-	return check_tags(group, gsa, why);
+	return check_ciphers(group, gsa, why) && check_tags(group, gsa, why);
 }
 
 /**

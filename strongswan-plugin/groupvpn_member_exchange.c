@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What we initiate are tasks of the IKE_SA. A request of the GCKS is answered
- * by a task of charon's, we look at it as it comes in and add to the response
- * when that goes out.
+ * What we initiate are tasks of the IKE_SA, or with a GSA_AUTH what charon
+ * initiates itself. A request of the GCKS is answered by a task of charon's, we
+ * look at it as it comes in and add to the response when that goes out.
  */
 
 #include "groupvpn_member_exchange.h"
+#include "groupvpn_carrier.h"
 #include "groupvpn_member_delivery.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_job.h"
@@ -31,10 +32,11 @@ typedef struct {
 	groupvpn_member_exchange_t public;
 
 	/**
-	 * Registrations, and the message to leave
+	 * Registrations, and the messages to leave and to decline the policy
 	 */
 	groupvpn_exchange_t registration;
 	groupvpn_exchange_t leave;
+	groupvpn_exchange_t decline;
 
 	/**
 	 * The member role
@@ -48,11 +50,68 @@ typedef struct {
 } private_groupvpn_member_exchange_t;
 
 /**
+ * Answer to a registration
+ */
+struct groupvpn_member_answer_t {
+	/* what it was refused with, 0 if it was not */
+	notify_type_t notify;
+	/* what came, with our keys of the group's tree; if it is of no use, why */
+	struct gv_gsa gsa;
+	struct gv_key_path path;
+	bool ok;
+	char why[GV_TEXT_MAX + 1];
+};
+
+/**
  * Unique ID of an IKE_SA, as an item of a list
  */
 static void *get_id(ike_sa_t *ike_sa)
 {
 	return (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa);
+}
+
+/**
+ * Fill in a request to register
+ */
+static bool fill_request(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
+						 message_t *message)
+{
+	uint8_t current[GROUPVPN_CURRENT_SENDER_LEN];
+	uint8_t senders[GROUPVPN_GROUP_SENDER_LEN];
+	uint32_t epoch, sender_id;
+	uint16_t member_id;
+
+	if (!groupvpn_add_request(message, group->cfg,
+							  groupvpn_member_rekey_wanted(group)))
+	{
+		return FALSE;
+	}
+	htoun32(senders, 1);
+	message->add_notify(message, FALSE, GROUPVPN_N_GROUP_SENDER,
+						chunk_from_thing(senders));
+	if (group->cfg->peers)
+	{
+		message->add_notify(message, FALSE, GROUPVPN_N_PEERS,
+							chunk_from_str(group->cfg->peers));
+	}
+	if (!group->fresh &&
+		group->dataplane->get_identifiers(group->dataplane,
+										  ike_sa->get_my_host(ike_sa),
+										  &epoch, &sender_id, &member_id))
+	{
+		htoun32(current, epoch);
+		htoun32(current + 4, sender_id);
+		htoun16(current + 8, member_id);
+		message->add_notify(message, FALSE, GROUPVPN_N_CURRENT_SENDER,
+							chunk_from_thing(current));
+	}
+	if (groupvpn_member_rekey_wanted(group))
+	{
+		message->add_notify(message, FALSE, GROUPVPN_N_REKEY_BY_BGP,
+							chunk_empty);
+	}
+	group->request = message->get_message_id(message);
+	return TRUE;
 }
 
 METHOD(groupvpn_exchange_t, registration_request, bool,
@@ -62,11 +121,7 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 	private_groupvpn_member_exchange_t *this;
 	groupvpn_groups_t *groups;
 	groupvpn_member_group_t *group;
-	uint8_t current[GROUPVPN_CURRENT_SENDER_LEN];
-	uint8_t senders[GROUPVPN_GROUP_SENDER_LEN];
-	uint32_t epoch, sender_id;
-	uint16_t member_id;
-	bool ok = FALSE;
+	bool ok;
 
 	this = container_of(exchange, private_groupvpn_member_exchange_t,
 						registration);
@@ -75,37 +130,38 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
 	group = groupvpn_member_find(this->member, group_id,
 								 ike_sa->get_unique_id(ike_sa),
 								 MEMBER_REGISTERING);
-	if (group && groupvpn_add_idg(message, group_id))
+	ok = group && fill_request(group, ike_sa, message);
+	if (ok && group->cfg->exchange)
 	{
-		htoun32(senders, 1);
-		message->add_notify(message, FALSE, GROUPVPN_N_GROUP_SENDER,
-							chunk_from_thing(senders));
-		if (group->cfg->peers)
-		{
-			message->add_notify(message, FALSE, GROUPVPN_N_PEERS,
-								chunk_from_str(group->cfg->peers));
-		}
-		group->request = message->get_message_id(message);
-		if (!group->fresh &&
-			group->dataplane->get_identifiers(group->dataplane,
-									ike_sa->get_my_host(ike_sa),
-									&epoch, &sender_id, &member_id))
-		{
-			htoun32(current, epoch);
-			htoun32(current + 4, sender_id);
-			htoun16(current + 8, member_id);
-			message->add_notify(message, FALSE, GROUPVPN_N_CURRENT_SENDER,
-								chunk_from_thing(current));
-		}
-		if (groupvpn_member_rekey_wanted(group))
-		{
-			message->add_notify(message, FALSE, GROUPVPN_N_REKEY_BY_BGP,
-								chunk_empty);
-		}
-		ok = TRUE;
+		groupvpn_wire_set_type(message, GV_EXCHANGE_GSA_REGISTRATION);
 	}
 	groups->unlock(groups);
 	return ok;
+}
+
+/* notifies that refuse a registration */
+static const notify_type_t errors[] = {
+	GROUPVPN_N_INVALID_GROUP_ID,
+	GROUPVPN_N_AUTHORIZATION_FAILED,
+	GROUPVPN_N_REGISTRATION_FAILED,
+	NO_PROPOSAL_CHOSEN,
+};
+
+/**
+ * Whether a notify refuses a registration
+ */
+static bool is_error(notify_type_t type)
+{
+	u_int i;
+
+	for (i = 0; i < countof(errors); i++)
+	{
+		if (errors[i] == type)
+		{
+			return TRUE;
+		}
+	}
+	return FALSE;
 }
 
 /**
@@ -113,12 +169,6 @@ METHOD(groupvpn_exchange_t, registration_request, bool,
  */
 static notify_type_t find_error(message_t *message)
 {
-	static const notify_type_t errors[] = {
-		GROUPVPN_N_INVALID_GROUP_ID,
-		GROUPVPN_N_AUTHORIZATION_FAILED,
-		GROUPVPN_N_REGISTRATION_FAILED,
-		NO_PROPOSAL_CHOSEN,
-	};
 	u_int i;
 
 	for (i = 0; i < countof(errors); i++)
@@ -132,37 +182,77 @@ static notify_type_t find_error(message_t *message)
 }
 
 /**
- * Process the answer to a registration
+ * Get the answer to a registration, to be destroyed with destroy_answer()
  */
-static void process_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
-						   message_t *message)
+static groupvpn_member_answer_t *get_answer(groupvpn_member_group_t *group,
+											ike_sa_t *ike_sa,
+											message_t *message)
+{
+	groupvpn_member_answer_t *answer;
+
+	INIT(answer,
+		.notify = find_error(message),
+	);
+	if (answer->notify)
+	{
+		groupvpn_get_reason(message, answer->why);
+	}
+	else
+	{
+		answer->ok = groupvpn_member_get_answer(group, ike_sa, message,
+												&answer->path, &answer->gsa,
+												answer->why);
+	}
+	return answer;
+}
+
+/**
+ * Wipe and free an answer
+ */
+static void destroy_answer(groupvpn_member_answer_t *answer)
+{
+	if (answer)
+	{
+		gv_path_wipe(&answer->path);
+		gv_gsa_wipe(&answer->gsa);
+		free(answer);
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_clear_answer(groupvpn_member_group_t *group)
+{
+	destroy_answer(group->answer);
+	group->answer = NULL;
+	group->asked = FALSE;
+}
+
+/**
+ * Do what the answer to a registration says, and destroy it
+ */
+static void use_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
+					   groupvpn_member_answer_t *answer)
 {
 	groupvpn_member_exchange_t *exchange = group->member->exchange;
-	char why[GV_TEXT_MAX + 1];
-	struct gv_gsa gsa = {};
-	struct gv_key_path path = {};
-	notify_type_t notify;
 
-	notify = find_error(message);
-	if (notify)
+	if (answer->notify)
 	{
-		groupvpn_get_reason(message, why);
-		groupvpn_member_refused(group, notify, why);
+		groupvpn_member_refused(group, answer->notify, answer->why);
 	}
-	else if (!groupvpn_member_get_answer(group, ike_sa, message, &path, &gsa,
-										 why))
+	else if (!answer->ok)
 	{
-		exchange->leave(exchange, group);
-		groupvpn_member_fail(group, TRUE, why);
+		exchange->leave(exchange, group, NO_PROPOSAL_CHOSEN);
+		groupvpn_member_fail(group, TRUE, answer->why);
 	}
 	else
 	{
 		groupvpn_member_enter(group, MEMBER_REGISTERED,
 							  GROUPVPN_REGISTER_TIMEOUT * 1000);
-		groupvpn_member_deliver(group, &gsa, &path, ike_sa);
+		groupvpn_member_deliver(group, &answer->gsa, &answer->path, ike_sa);
 	}
-	gv_path_wipe(&path);
-	gv_gsa_wipe(&gsa);
+	destroy_answer(answer);
 }
 
 METHOD(groupvpn_exchange_t, registration_response, void,
@@ -182,34 +272,50 @@ METHOD(groupvpn_exchange_t, registration_response, void,
 								 MEMBER_REGISTERING);
 	if (group && group->request == message->get_message_id(message))
 	{
-		process_answer(group, ike_sa, message);
+		use_answer(group, ike_sa, get_answer(group, ike_sa, message));
 	}
 	groups->unlock(groups);
+}
+
+/**
+ * Fill in a request to leave a group: IDg and an error notify (RFC 9838, 2.3.2)
+ */
+static bool fill_leave(uint32_t group_id, message_t *message,
+					   notify_type_t notify)
+{
+	if (!groupvpn_add_idg(message, group_id))
+	{
+		return FALSE;
+	}
+	message->add_notify(message, FALSE, notify, chunk_empty);
+	return TRUE;
 }
 
 METHOD(groupvpn_exchange_t, leave_request, bool,
 	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
 	message_t *message)
 {
-	/* RFC 9838, 2.3.3: IDg and an error notify leave the group */
-	return groupvpn_add_idg(message, group_id) &&
-		   (message->add_notify(message, FALSE, GROUPVPN_N_REGISTRATION_FAILED,
-								chunk_empty), TRUE);
+	return fill_leave(group_id, message, GROUPVPN_N_REGISTRATION_FAILED);
 }
 
-METHOD(groupvpn_exchange_t, leave_response, void,
+METHOD(groupvpn_exchange_t, decline_request, bool,
 	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
 	message_t *message)
 {
-	private_groupvpn_member_exchange_t *this;
-	groupvpn_groups_t *groups;
+	return fill_leave(group_id, message, NO_PROPOSAL_CHOSEN);
+}
+
+/**
+ * The GCKS knows that we have left a group: close an IKE_SA that is of no use
+ * anymore
+ */
+static void left(private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa)
+{
+	groupvpn_groups_t *groups = this->member->groups;
 	enumerator_t *enumerator;
 	groupvpn_member_group_t *group;
-	bool used;
+	bool used = ike_sa->get_child_count(ike_sa) > 0;
 
-	this = container_of(exchange, private_groupvpn_member_exchange_t, leave);
-	groups = this->member->groups;
-	used = ike_sa->get_child_count(ike_sa) > 0;
 	groups->lock(groups);
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
@@ -225,6 +331,22 @@ METHOD(groupvpn_exchange_t, leave_response, void,
 	}
 }
 
+METHOD(groupvpn_exchange_t, leave_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	left(container_of(exchange, private_groupvpn_member_exchange_t, leave),
+		 ike_sa);
+}
+
+METHOD(groupvpn_exchange_t, decline_response, void,
+	groupvpn_exchange_t *exchange, ike_sa_t *ike_sa, uint32_t group_id,
+	message_t *message)
+{
+	left(container_of(exchange, private_groupvpn_member_exchange_t, decline),
+		 ike_sa);
+}
+
 CALLBACK(leave_group, job_requeue_t,
 	groupvpn_member_job_t *job)
 {
@@ -236,7 +358,8 @@ CALLBACK(leave_group, job_requeue_t,
 													job->ike_sa);
 	if (ike_sa)
 	{
-		groupvpn_task_start(ike_sa, &this->leave, job->group_id);
+		groupvpn_task_start(ike_sa, job->notify == NO_PROPOSAL_CHOSEN
+							? &this->decline : &this->leave, job->group_id);
 	}
 	return JOB_REQUEUE_NONE;
 }
@@ -331,32 +454,146 @@ METHOD(groupvpn_member_exchange_t, queue, void,
 }
 
 METHOD(groupvpn_member_exchange_t, leave, void,
-	private_groupvpn_member_exchange_t *this, groupvpn_member_group_t *group)
+	private_groupvpn_member_exchange_t *this, groupvpn_member_group_t *group,
+	notify_type_t notify)
 {
 	groupvpn_member_job_t job = {
 		.member = this->member,
 		.group_id = group->cfg->id,
 		.ike_sa = group->ike_sa,
+		.notify = notify,
 	};
 
 	groupvpn_member_job_queue(leave_group, &job);
 }
 
-METHOD(groupvpn_member_exchange_t, request, void,
+/**
+ * Find a group that an IKE_SA is being authenticated for, and which wants to
+ * register with that or, if it has to be so, has asked to
+ */
+static groupvpn_member_group_t *find_for_auth(
+									private_groupvpn_member_exchange_t *this,
+									ike_sa_t *ike_sa, bool asked)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	enumerator_t *enumerator;
+	groupvpn_member_group_t *group, *found = NULL;
+
+	enumerator = groups->create_enumerator(groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (group->state == MEMBER_CONNECTING && group->cfg->exchange &&
+			group->ike_sa == ike_sa->get_unique_id(ike_sa) &&
+			(group->asked || !asked))
+		{
+			found = group;
+			break;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+METHOD(groupvpn_member_exchange_t, auth_request, void,
 	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
 	message_t *message)
 {
 	groupvpn_groups_t *groups = this->member->groups;
-	chunk_t gsa, idg;
+	groupvpn_member_group_t *group;
 
-	if (groupvpn_payload_find(message, GV_PAYLOAD_GSA, &gsa) &&
+	groups->lock(groups);
+	group = groupvpn_carrier_can(ike_sa) ? find_for_auth(this, ike_sa, FALSE)
+										 : NULL;
+	if (group)
+	{
+		groupvpn_wire_set_type(message, GV_EXCHANGE_GSA_AUTH);
+		/* only the first request of several has that payload */
+		if (message->get_payload(message, PLV2_ID_INITIATOR))
+		{
+			group->asked = fill_request(group, ike_sa, message);
+		}
+	}
+	groups->unlock(groups);
+}
+
+/**
+ * Remove the notifies that refuse a registration, which charon would take for
+ * a failure of the authentication
+ */
+static void remove_errors(message_t *message)
+{
+	enumerator_t *enumerator;
+	payload_t *payload;
+
+	enumerator = message->create_payload_enumerator(message);
+	while (enumerator->enumerate(enumerator, &payload))
+	{
+		if (payload->get_type(payload) == PLV2_NOTIFY &&
+			is_error(((notify_payload_t*)payload)->get_notify_type(
+												(notify_payload_t*)payload)))
+		{
+			message->remove_payload_at(message, enumerator);
+			payload->destroy(payload);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+METHOD(groupvpn_member_exchange_t, auth_response, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	message_t *message)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	groupvpn_member_group_t *group;
+	chunk_t gsa;
+
+	groups->lock(groups);
+	group = find_for_auth(this, ike_sa, TRUE);
+	if (group && (find_error(message) ||
+				  groupvpn_payload_find(message, GV_PAYLOAD_GSA, &gsa)))
+	{
+		destroy_answer(group->answer);
+		group->answer = get_answer(group, ike_sa, message);
+		remove_errors(message);
+	}
+	groups->unlock(groups);
+}
+
+METHOD(groupvpn_member_exchange_t, auth_done, bool,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	groupvpn_member_group_t *group)
+{
+	groupvpn_member_answer_t *answer = group->answer;
+
+	if (!answer || (!answer->notify && !answer->ok))
+	{	/* the answer to a GSA_REGISTRATION will tell why, if there is a reason
+		 * and not just another SK_d than that before the authentication */
+		return FALSE;
+	}
+	group->answer = NULL;
+	use_answer(group, ike_sa, answer);
+	return TRUE;
+}
+
+METHOD(groupvpn_member_exchange_t, request, void,
+	private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+	message_t *message, uint8_t type)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	chunk_t gsa, idg;
+	bool rekey, dismissal;
+
+	rekey = groupvpn_payload_find(message, GV_PAYLOAD_GSA, &gsa);
+	dismissal = groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg);
+	/* a GSA_INBAND_REKEY has to be one of the two */
+	if ((rekey || (type == GV_EXCHANGE_GSA_INBAND_REKEY && !dismissal)) &&
 		!receive_rekey(this, ike_sa, message))
 	{
 		groups->lock(groups);
 		this->refused->insert_last(this->refused, get_id(ike_sa));
 		groups->unlock(groups);
 	}
-	if (groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg))
+	if (dismissal)
 	{
 		receive_dismissal(this, ike_sa, message, idg);
 	}
@@ -407,6 +644,9 @@ groupvpn_member_exchange_t *groupvpn_member_exchange_create(
 		.public = {
 			.queue = _queue,
 			.leave = _leave,
+			.auth_request = _auth_request,
+			.auth_response = _auth_response,
+			.auth_done = _auth_done,
 			.request = _request,
 			.response = _response,
 			.forget = _forget,
@@ -417,8 +657,14 @@ groupvpn_member_exchange_t *groupvpn_member_exchange_create(
 			.response = _registration_response,
 		},
 		.leave = {
+			.type = GV_EXCHANGE_GSA_REGISTRATION,
 			.request = _leave_request,
 			.response = _leave_response,
+		},
+		.decline = {
+			.type = GV_EXCHANGE_GSA_REGISTRATION,
+			.request = _decline_request,
+			.response = _decline_response,
 		},
 		.member = member,
 		.refused = linked_list_create(),

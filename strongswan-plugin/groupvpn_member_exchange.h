@@ -29,16 +29,43 @@ struct groupvpn_member_exchange_t {
 	/**
 	 * Tell the GCKS that we leave a group, by the IKE_SA it is registered by.
 	 * Done in a job. The IKE_SA is closed if nothing else uses it.
+	 *
+	 * @param notify	why: GROUPVPN_N_REGISTRATION_FAILED, or
+	 *					NO_PROPOSAL_CHOSEN if we can not do the group's policy
 	 */
 	void (*leave)(groupvpn_member_exchange_t *this,
-				  groupvpn_member_group_t *group);
+				  groupvpn_member_group_t *group, notify_type_t notify);
+
+	/**
+	 * Make a request to authenticate a GSA_AUTH that registers for a group, if
+	 * one wants that. Takes the lock, has the IKE_SA checked out.
+	 */
+	void (*auth_request)(groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+						 message_t *message);
+
+	/**
+	 * Keep what a GSA_AUTH says about a group that it registers for. Who said
+	 * it is not authenticated yet. Takes the lock.
+	 */
+	void (*auth_response)(groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+						  message_t *message);
+
+	/**
+	 * Use what was kept: the IKE_SA is up.
+	 *
+	 * @return			FALSE if there is nothing, the group has to register
+	 */
+	bool (*auth_done)(groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
+					  groupvpn_member_group_t *group);
 
 	/**
 	 * Process a request, if it is one of a GCKS. Takes the lock, has the
 	 * IKE_SA checked out.
+	 *
+	 * @param type		its exchange type on the wire
 	 */
 	void (*request)(groupvpn_member_exchange_t *this, ike_sa_t *ike_sa,
-					message_t *message);
+					message_t *message, uint8_t type);
 
 	/**
 	 * Add what the response to that request needs, if anything. Takes the
@@ -57,6 +84,11 @@ struct groupvpn_member_exchange_t {
 	 */
 	void (*destroy)(groupvpn_member_exchange_t *this);
 };
+
+/**
+ * Destroy what a GSA_AUTH said about a group, if anything.
+ */
+void groupvpn_member_clear_answer(groupvpn_member_group_t *group);
 
 /**
  * Create the exchanges.

@@ -13,6 +13,7 @@
  */
 
 #include "groupvpn_member_group.h"
+#include "groupvpn_carrier.h"
 #include "groupvpn_member_delivery.h"
 #include "groupvpn_member_exchange.h"
 #include "groupvpn_member_job.h"
@@ -21,6 +22,7 @@
 #include "compat.h"
 
 #include <daemon.h>
+#include <processing/jobs/delete_ike_sa_job.h>
 
 /* how long to wait for the IKE_SA before the next GCKS is tried, in seconds */
 #define CONNECT_TIMEOUT 30
@@ -64,6 +66,7 @@ void groupvpn_member_enter(groupvpn_member_group_t *group,
 	{
 		groupvpn_member_clear_deliveries(group);
 	}
+	groupvpn_member_clear_answer(group);
 	group->state = state;
 	group->due = groupvpn_now() + time;
 	group->member->timer->arm(group->member->timer, group->due);
@@ -127,8 +130,11 @@ void groupvpn_member_lose(groupvpn_member_group_t *group)
 		case MEMBER_WAITING:
 			break;
 		case MEMBER_CONNECTING:
-			groupvpn_member_fail(group, FALSE, "the IKE_SA could not be "
-								 "established, see above");
+			groupvpn_member_fail(group, FALSE, group->cfg->exchange
+				? "the IKE_SA could not be established, see above; with "
+				  "carrier = exchange here the GCKS needs exchange = yes in its "
+				  "strongswan.conf, section groupvpn"
+				: "the IKE_SA could not be established, see above");
 			break;
 		case MEMBER_REGISTERING:
 			groupvpn_member_fail(group, FALSE, "the IKE_SA was lost");
@@ -154,6 +160,17 @@ void groupvpn_member_register(groupvpn_member_group_t *group,
 {
 	groupvpn_member_exchange_t *exchange = group->member->exchange;
 
+	if (group->cfg->exchange && !groupvpn_carrier_can(ike_sa))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': IKE_SA with '%s' is from before "
+			 "exchange types of RFC 9838 were wanted, another one replaces it",
+			 group->cfg->name, groupvpn_member_gcks_name(group));
+		group->ike_sa = 0;
+		groupvpn_member_enter(group, MEMBER_WAITING, LOAD_INTERVAL);
+		lib->processor->queue_job(lib->processor,
+			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));
+		return;
+	}
 	groupvpn_member_enter(group, MEMBER_REGISTERING,
 						  GROUPVPN_REGISTER_TIMEOUT * 1000);
 	exchange->queue(exchange, ike_sa, group);
@@ -294,6 +311,17 @@ CALLBACK(abandon_ike_sa, job_requeue_t,
 }
 
 /**
+ * What the operator should know of a GCKS that does not answer
+ */
+static char *no_answer(groupvpn_member_group_t *group)
+{
+	return group->cfg->exchange
+		? "the GCKS does not answer; with carrier = exchange here it needs "
+		  "exchange = yes in its strongswan.conf, section groupvpn"
+		: "the GCKS does not answer";
+}
+
+/**
  * Do what is due in a group's registration
  */
 static void run_registration(groupvpn_member_group_t *group, uint64_t now)
@@ -320,10 +348,10 @@ static void run_registration(groupvpn_member_group_t *group, uint64_t now)
 			{
 				groupvpn_member_job_queue(abandon_ike_sa, &job);
 			}
-			groupvpn_member_fail(group, FALSE, "the GCKS does not answer");
+			groupvpn_member_fail(group, FALSE, no_answer(group));
 			break;
 		case MEMBER_REGISTERING:
-			groupvpn_member_fail(group, FALSE, "the GCKS does not answer");
+			groupvpn_member_fail(group, FALSE, no_answer(group));
 			break;
 		case MEMBER_REGISTERED:
 			DBG1(DBG_IKE, "groupvpn: group '%s': keys expire soon and '%s' "
@@ -384,8 +412,9 @@ static char *explain(notify_type_t notify)
 				   "join; check 'members' and 'credential' of the group there, "
 				   "our 'local.id', and whether we were evicted";
 		case NO_PROPOSAL_CHOSEN:
-			return "refused with NO_PROPOSAL_CHOSEN: no common algorithms; "
-				   "check 'esp_proposal' there";
+			return "refused with NO_PROPOSAL_CHOSEN: we can not do the group's "
+				   "policy; check 'esp_proposals' here, 'esp_proposal' and "
+				   "'sa_mode' there";
 		default:
 			return "refused with REGISTRATION_FAILED: its log tells why";
 	}
@@ -467,6 +496,7 @@ void groupvpn_member_group_stop(groupvpn_member_group_t *group, char *why)
 	group->dataplane->destroy(group->dataplane);
 	groupvpn_member_rekey_destroy(group);
 	groupvpn_member_clear_deliveries(group);
+	groupvpn_member_clear_answer(group);
 	group->deliveries->destroy(group->deliveries);
 	groupvpn_group_destroy(group->cfg);
 	free(group);
@@ -481,7 +511,8 @@ void groupvpn_member_group_end(groupvpn_member_group_t *group)
 
 	if (group->state == MEMBER_REGISTERED)
 	{
-		exchange->leave(exchange, group);
+		exchange->leave(exchange, group,
+						GROUPVPN_N_REGISTRATION_FAILED);
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
 		 group->cfg->id);
@@ -517,7 +548,8 @@ void groupvpn_member_group_change(groupvpn_member_group_t *group,
 	group->gcks = 0;
 	if (name && !streq(name, groupvpn_member_gcks_name(group)))
 	{
-		exchange->leave(exchange, group);
+		exchange->leave(exchange, group,
+						GROUPVPN_N_REGISTRATION_FAILED);
 	}
 	free(name);
 	group->ike_sa = 0;

@@ -10,6 +10,7 @@
  */
 
 #include "groupvpn_payload.h"
+#include "groupvpn_carrier.h"
 #include "compat.h"
 
 #include <daemon.h>
@@ -18,6 +19,7 @@
 #include <sa/ikev2/keymat_v2.h>
 
 #include <crypto.h>
+#include <sag.h>
 
 #define KWK_LABEL "Key Wrap for G-IKEv2"
 
@@ -199,19 +201,84 @@ static bool derive_kwk(ike_sa_t *ike_sa, uint8_t kwk[GV_KWK_LEN])
 /*
  * See header
  */
-bool groupvpn_add_idg(message_t *message, uint32_t group_id)
+void groupvpn_prepare(message_t *message)
+{
+	if (message->get_exchange_type(message) == INFORMATIONAL)
+	{
+		message->disable_sort(message);
+		groupvpn_wire_keep_whole(message);
+	}
+}
+
+/**
+ * Add two payloads to a message, in the order in which they are to be sent. In
+ * an IKE_AUTH, whose other payloads have to be sorted, charon reverses those
+ * that it does not know.
+ */
+static void add_payloads(message_t *message, payload_t *first,
+						 payload_t *second)
+{
+	bool reversed = message->get_exchange_type(message) == IKE_AUTH;
+
+	message->add_payload(message, reversed ? second : first);
+	message->add_payload(message, reversed ? first : second);
+}
+
+/**
+ * Create the IDg payload, NULL if the group-ID is not valid
+ */
+static payload_t *create_idg(uint32_t group_id)
 {
 	uint8_t body[16];
 	size_t len;
 
 	len = gv_idg_encode(group_id, body, sizeof(body));
-	if (!len)
+	return len ? groupvpn_payload_create(GV_PAYLOAD_IDG,
+										 chunk_create(body, len)) : NULL;
+}
+
+/**
+ * Create the SAg payload
+ */
+static payload_t *create_sag(groupvpn_group_t *group, bool rekey)
+{
+	uint8_t body[GV_SAG_BODY_MAX(GROUPVPN_ACCEPTED_MAX)];
+	size_t len;
+
+	len = gv_sag_encode(group->accepted, group->accepted_count,
+						GROUPVPN_CAN | (rekey ? GV_CAN_REKEY_SA : 0),
+						body, sizeof(body));
+	return groupvpn_payload_create(GROUPVPN_PAYLOAD_SAG,
+								   chunk_create(body, len));
+}
+
+/*
+ * See header
+ */
+bool groupvpn_add_request(message_t *message, groupvpn_group_t *group,
+						  bool rekey)
+{
+	payload_t *idg = create_idg(group->id);
+
+	if (idg)
 	{
-		return FALSE;
+		add_payloads(message, idg, create_sag(group, rekey));
 	}
-	message->add_payload(message, groupvpn_payload_create(GV_PAYLOAD_IDG,
-													chunk_create(body, len)));
-	return TRUE;
+	return idg != NULL;
+}
+
+/*
+ * See header
+ */
+bool groupvpn_add_idg(message_t *message, uint32_t group_id)
+{
+	payload_t *idg = create_idg(group_id);
+
+	if (idg)
+	{
+		message->add_payload(message, idg);
+	}
+	return idg != NULL;
 }
 
 /*
@@ -229,10 +296,11 @@ bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
 	gv_wipe(kwk, sizeof(kwk));
 	if (ok)
 	{
-		message->add_payload(message, groupvpn_payload_create(GV_PAYLOAD_GSA,
-											chunk_create(body, body_len)));
-		message->add_payload(message, groupvpn_payload_create(GV_PAYLOAD_KD,
-											chunk_create(keys, keys_len)));
+		add_payloads(message,
+			groupvpn_payload_create(GV_PAYLOAD_GSA,
+									chunk_create(body, body_len)),
+			groupvpn_payload_create(GV_PAYLOAD_KD,
+									chunk_create(keys, keys_len)));
 		/* absent, tunnel mode would be meant (RFC 9838, 2.3.4) */
 		message->add_notify(message, FALSE, USE_TRANSPORT_MODE, chunk_empty);
 	}

@@ -12,6 +12,8 @@
 #include <encoding/message.h>
 #include <sa/ike_sa.h>
 
+#include "groupvpn_config.h"
+
 #include <gikev2.h>
 
 /**
@@ -30,6 +32,22 @@ payload_t *groupvpn_payload_create(uint8_t type, chunk_t body);
  * @return				FALSE if it is absent, or there more than once
  */
 bool groupvpn_payload_find(message_t *message, uint8_t type, chunk_t *body);
+
+/**
+ * Prepare a message that is to be sent with payloads of ours. They are sent in
+ * the order in which they are added, because charon has none for them; but not
+ * in an IKE_AUTH, which has others. See also groupvpn_wire_keep_whole().
+ */
+void groupvpn_prepare(message_t *message);
+
+/**
+ * Add the payloads of a request to register for a group to a message: IDg, and
+ * as SAg what we can do.
+ *
+ * @param rekey			a Rekey SA is among it
+ */
+bool groupvpn_add_request(message_t *message, groupvpn_group_t *group,
+						  bool rekey);
 
 /**
  * Add the IDg payload to a message.

@@ -5,6 +5,7 @@
 
 #include "groupvpn_plugin.h"
 #include "groupvpn_channel.h"
+#include "groupvpn_carrier.h"
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
 #include "groupvpn_gcks.h"
@@ -45,6 +46,11 @@ struct private_groupvpn_plugin_t {
 	 * Configured groups
 	 */
 	groupvpn_config_t *config;
+
+	/**
+	 * Exchange types of RFC 9838
+	 */
+	groupvpn_carrier_t *carrier;
 
 	/**
 	 * Control socket
@@ -136,6 +142,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	DESTROY_IF(this->management);
 	DESTROY_IF(this->policy);
 	DESTROY_IF(this->kernel);
+	DESTROY_IF(this->carrier);
 	DESTROY_IF(this->config);
 	this->member = NULL;
 	this->gcks = NULL;
@@ -146,7 +153,27 @@ static void stop(private_groupvpn_plugin_t *this)
 	this->management = NULL;
 	this->policy = NULL;
 	this->kernel = NULL;
+	this->carrier = NULL;
 	this->config = NULL;
+}
+
+/**
+ * Have the exchange types of RFC 9838 sent and received if a group wants them
+ */
+static void start_carrier(private_groupvpn_plugin_t *this)
+{
+	enumerator_t *enumerator;
+	groupvpn_group_t *group;
+
+	enumerator = this->config->create_enumerator(this->config);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (group->exchange)
+		{
+			this->carrier->start(this->carrier);
+		}
+	}
+	enumerator->destroy(enumerator);
 }
 
 /**
@@ -161,6 +188,7 @@ static bool configure(private_groupvpn_plugin_t *this)
 	if (ok)
 	{
 		this->channel->configure(this->channel, this->config);
+		start_carrier(this);
 		this->gcks->configure(this->gcks, this->config);
 		this->member->configure(this->member, this->config);
 	}
@@ -200,6 +228,12 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->kernel->sweep(this->kernel);
 	this->config = groupvpn_config_create(get_option("swanctl_conf",
 													 DEFAULT_SWANCTL_CONF));
+	this->carrier = groupvpn_carrier_create();
+	if (lib->settings->get_bool(lib->settings, "%s.plugins.groupvpn.exchange",
+								FALSE, lib->ns))
+	{
+		this->carrier->start(this->carrier);
+	}
 	this->policy = groupvpn_policy_server_create(groupvpn_policy_file_create(),
 		get_time_option("policy_timeout", 1, DEFAULT_POLICY_TIMEOUT) * 1000);
 	this->control = groupvpn_control_create(
@@ -221,6 +255,7 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->vici->add_handler(this->vici, manage->get_handler(manage));
 	this->vici->add_handler(this->vici,
 							this->member->get_handler(this->member));
+	this->vici->add_handler(this->vici, &this->carrier->management);
 	this->control->add_handler(this->control, &this->gcks->handler);
 	this->control->add_handler(this->control, &this->member->handler);
 	this->control->add_handler(this->control, &this->management->handler);
@@ -240,6 +275,7 @@ static bool plugin_cb(private_groupvpn_plugin_t *this,
 			stop(this);
 			return FALSE;
 		}
+		charon->bus->add_listener(charon->bus, &this->carrier->listener);
 		charon->bus->add_listener(charon->bus, &this->gcks->listener);
 		charon->bus->add_listener(charon->bus, &this->member->listener);
 		/* without a readable configuration there are no groups, a reload
@@ -250,6 +286,7 @@ static bool plugin_cb(private_groupvpn_plugin_t *this,
 	}
 	else
 	{
+		charon->bus->remove_listener(charon->bus, &this->carrier->listener);
 		charon->bus->remove_listener(charon->bus, &this->gcks->listener);
 		charon->bus->remove_listener(charon->bus, &this->member->listener);
 		stop(this);

@@ -274,6 +274,22 @@ static void show_sas(FILE *out, struct json_object *list)
 	}
 }
 
+/**
+ * What counters are of, by the name of their section
+ */
+static const char *heading(const char *name)
+{
+	if (strcmp(name, "-") == 0)
+	{
+		return "of no group";
+	}
+	if (strcmp(name, "-exchange") == 0)
+	{
+		return "exchange types of RFC 9838";
+	}
+	return name;
+}
+
 static void show_counters(FILE *out, struct json_object *answer)
 {
 	struct json_object *groups;
@@ -284,7 +300,7 @@ static void show_counters(FILE *out, struct json_object *answer)
 	}
 	json_object_object_foreach(groups, name, counters)
 	{
-		fprintf(out, "%s:\n", strcmp(name, "-") == 0 ? "of no group" : name);
+		fprintf(out, "%s:\n", heading(name));
 		json_object_object_foreach(counters, key, value)
 		{
 			fprintf(out, "  %-23s: %s\n", key, json_object_get_string(value));

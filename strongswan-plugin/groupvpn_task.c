@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The "informational" carrier: one INFORMATIONAL exchange in each direction
- * that something has to go. The task claims to be a dead peer detection, which
- * makes the task manager send it as INFORMATIONAL; retransmission,
- * fragmentation and the move to a rekeyed IKE_SA are charon's.
+ * One exchange in each direction that something has to go. The task claims to
+ * be a dead peer detection, which makes the task manager send it as
+ * INFORMATIONAL; what it is on the wire is up to whoever fills the request, see
+ * groupvpn_carrier.h. Retransmission, fragmentation and the move to a rekeyed
+ * IKE_SA are charon's.
  */
 
 #include "groupvpn_task.h"
+#include "groupvpn_carrier.h"
+#include "groupvpn_payload.h"
 
 #include <daemon.h>
 
@@ -51,10 +54,14 @@ struct private_groupvpn_task_t {
 METHOD(task_t, build, status_t,
 	private_groupvpn_task_t *this, message_t *message)
 {
-	/* there is no order for our payloads in an INFORMATIONAL */
-	message->disable_sort(message);
+	groupvpn_prepare(message);
 	this->filled = this->exchange->request(this->exchange, this->ike_sa,
 										   this->group_id, message);
+	if (this->filled && this->exchange->type &&
+		groupvpn_carrier_uses(this->ike_sa))
+	{
+		groupvpn_wire_set_type(message, this->exchange->type);
+	}
 	return NEED_MORE;
 }
 
@@ -137,19 +144,28 @@ void groupvpn_task_start(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
 /*
  * See header
  */
-bool groupvpn_is_carrier(ike_sa_t *ike_sa, message_t *message, bool plain)
+uint8_t groupvpn_carrier_type(ike_sa_t *ike_sa, message_t *message, bool plain)
 {
-	if (!plain || ike_sa->get_version(ike_sa) != IKEV2 ||
-		message->get_exchange_type(message) != INFORMATIONAL)
+	uint8_t type = groupvpn_wire_get_type(message);
+
+	if (!plain || ike_sa->get_version(ike_sa) != IKEV2)
 	{
-		return FALSE;
+		return 0;
+	}
+	if (type == GV_EXCHANGE_GSA_AUTH)
+	{
+		return type;
+	}
+	if (message->get_exchange_type(message) != INFORMATIONAL)
+	{
+		return 0;
 	}
 	switch (ike_sa->get_state(ike_sa))
 	{
 		case IKE_ESTABLISHED:
 		case IKE_REKEYING:
-			return TRUE;
+			return type;
 		default:
-			return FALSE;
+			return 0;
 	}
 }

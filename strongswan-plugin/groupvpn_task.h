@@ -21,6 +21,12 @@ typedef struct groupvpn_exchange_t groupvpn_exchange_t;
 struct groupvpn_exchange_t {
 
 	/**
+	 * Exchange type on the wire if the IKE_SA is one that uses those of RFC
+	 * 9838; 0 if request() sets it
+	 */
+	uint8_t type;
+
+	/**
 	 * Fill in the request.
 	 *
 	 * @param ike_sa	the IKE_SA that carries it now
@@ -66,9 +72,12 @@ void groupvpn_task_start(ike_sa_t *ike_sa, groupvpn_exchange_t *exchange,
 						 uint32_t group_id);
 
 /**
- * Whether a message, as passed to a listener, is of the kind that carries our
- * payloads: decrypted, INFORMATIONAL, of an IKE_SA that is up.
+ * Get the exchange type, on the wire, of a message passed to a listener.
+ *
+ * @return			0 if it is not of the kind that may have our payloads:
+ *					decrypted, and an INFORMATIONAL, GSA_REGISTRATION or
+ *					GSA_INBAND_REKEY of an IKE_SA that is up, or a GSA_AUTH
  */
-bool groupvpn_is_carrier(ike_sa_t *ike_sa, message_t *message, bool plain);
+uint8_t groupvpn_carrier_type(ike_sa_t *ike_sa, message_t *message, bool plain);
 
 #endif /** GROUPVPN_TASK_H_ @}*/
