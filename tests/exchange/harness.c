@@ -200,7 +200,7 @@ METHOD(listener_t, message_hook, bool,
 	struct gv_gsa gsa = {};
 
 	if (incoming && message->get_request(message) &&
-		groupvpn_is_carrier(ike_sa, message, plain) &&
+		groupvpn_carrier_type(ike_sa, message, plain) &&
 		groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK)
 	{
 		seen.rekeys++;
