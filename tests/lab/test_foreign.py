@@ -43,6 +43,7 @@ exit
 
 def bird_text(address, site):
     return f"""
+log stderr all;
 router id {address};
 protocol device {{ }}
 vpn6 table groups;
