@@ -235,7 +235,8 @@ def main():
         "GROUPVPN_ASAN": options.asan,
         "GROUPVPN_UBSAN": options.ubsan,
         "GROUPVPN_LOGS": str(LOGS),
-    }
+    } | {name: value for name, value in os.environ.items()
+         if name.startswith("GROUPVPN_RANDOM_")}
     started = time.monotonic()
     if kernel_suffices():
         say("the kernel has ESP, GRE and VRF: running in namespaces directly")
