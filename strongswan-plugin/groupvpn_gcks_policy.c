@@ -234,8 +234,7 @@ static groupvpn_applicant_t to_applicant(groupvpn_registration_t *registration)
 }
 
 /**
- * Have a member register again, with the keys and identifiers that it has: it
- * does so when its IKE_SA is closed
+ * Have a member register again: it does so when its IKE_SA is closed
  */
 static void renew(groupvpn_gcks_group_t *group,
 				  groupvpn_registration_t *registration)
