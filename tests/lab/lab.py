@@ -14,6 +14,7 @@ What a group VPN is made of (groups, sites, configuration files) is in sites.py.
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -374,6 +375,15 @@ class Vty:
         self.socket.close()
 
 
+@functools.cache
+def v6_with_v4_nexthops():
+    """What lets bgpd of FRR 10 use IPv6 families where a host has only IPv4."""
+    option = "--v6-with-v4-nexthops"
+    usage = subprocess.run([FRR_DAEMONS / "zebra", "--help"], text=True,
+                           capture_output=True).stdout
+    return [option] if option in usage else []
+
+
 class Host(Namespace):
     """A router that runs zebra, bgpd and charon."""
 
@@ -391,7 +401,8 @@ class Host(Namespace):
         self.fill()
         super().__init__(name, self.mounts)
         self.daemons = {d.name: d for d in (
-            Daemon(self, "zebra", [FRR_DAEMONS / "zebra", *self.frr_options("zebra")],
+            Daemon(self, "zebra", [FRR_DAEMONS / "zebra", *self.frr_options("zebra"),
+                                   *v6_with_v4_nexthops()],
                    ["/run/frr/zebra.vty", "/run/frr/zserv.api"]),
             Daemon(self, "bgpd",
                    [*flavour.wrapper("bgpd"),
