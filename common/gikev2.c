@@ -5,8 +5,8 @@
  *
  * Attributes follow RFC 7296 section 3.3.5.  Each kind of substructure has a
  * table that says which of them it must and may hold and in what form; one
- * reader serves all of them.  Not here: AH, SAg, and what a Rekey SA might be
- * besides AES-256-GCM with Ed25519 signatures.
+ * reader serves all of them.  Not here: AH, SAg (sag.c has it), and what a
+ * Rekey SA might be besides AES-256-GCM with Ed25519 signatures.
  */
 #include "gikev2.h"
 

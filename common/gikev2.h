@@ -136,8 +136,8 @@ bool gv_gsa_encode(const struct gv_gsa *gsa, const uint8_t kwk[GV_KWK_LEN],
 		   uint8_t *gsa_body, size_t *gsa_len, uint8_t *kd_body,
 		   size_t *kd_len);
 /* gsa->group_id is what the bodies say: compare it with the group that was
- * asked for.  gsa is wiped on any error.  This receiver knows derived SAs over
- * GRE and no Rekey SA; the rest is unsupported, as anything unknown is. */
+ * asked for.  gsa is wiped on any error.  For a receiver that knows derived
+ * SAs over GRE only; gv_gsa_decode_for() is for those that can do more. */
 enum gv_gikev2_error gv_gsa_decode(const uint8_t *gsa_body, size_t gsa_len,
 				   const uint8_t *kd_body, size_t kd_len,
 				   const uint8_t kwk[GV_KWK_LEN],

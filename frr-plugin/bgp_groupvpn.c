@@ -2,7 +2,7 @@
 /*
  * bgpd_groupvpn: the bgpd half of groupvpn.
  *
- * Loaded with "-M groupvpn" into the distribution's bgpd, it makes that the
+ * Loaded with "-M bgpd_groupvpn" into the distribution's bgpd, it makes that the
  * routing function of an S/R device ("group-vpn reflector"), a member of
  * groups ("group-vpn member NAME"), or both.  The protocol is in
  * doc/protocol.md, the other half is strongSwan's groupvpn plugin, which holds

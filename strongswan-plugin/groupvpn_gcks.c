@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The GCKS of RFC 9838: answers registrations, gives each group its epochs and
- * pushes a new one over the IKE_SAs of the members before the old one ends.
+ * tells the members of a new one before the old one ends, by GSA_REKEY or over
+ * their IKE_SAs.
  *
  * This file ties its parts (see groupvpn_gcks_core.h) to charon's bus, to bgpd
- * and to the configuration. sa_mode = shared is not here.
+ * and to the configuration.
  */
 
 #include "groupvpn_gcks.h"

@@ -8,6 +8,8 @@
  * - groupvpn_gcks_group: one group, its epochs and its members
  * - groupvpn_gcks_persist: what of it is kept in the store, and when
  * - groupvpn_gcks_rekey: exchanges that the GCKS initiates
+ * - groupvpn_gcks_routes: when the secret of the routes changes
+ * - groupvpn_kek: the Rekey SA, its key tree and messages
  * - groupvpn_gcks_recheck: whether certificates of members are still good
  * - groupvpn_gcks_tell: what bgpd and management are told of changes
  * - groupvpn_gcks_channel: protects BGP between members and the S/R

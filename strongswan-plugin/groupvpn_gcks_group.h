@@ -21,7 +21,7 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 
 /**
  * Change the configuration of a group, which is another than before: members
- * that are not authorised anymore are evicted, all others get new keys.
+ * that are not authorised anymore are removed, all others get new keys.
  */
 void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 								groupvpn_group_t *cfg);

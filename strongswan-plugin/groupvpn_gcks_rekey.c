@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Each exchange is a task of the member's IKE_SA, which charon sends, repeats
- * and answers for. All members are told at once, each by a job.
+ * and answers for. All members that get new keys in band are told at once,
+ * each by a job.
  *
  * An IKE_SA has one request open at a time, and charon gives it up, and the
  * IKE_SA, when it has repeated that often enough. So a member has one rekey

@@ -5,7 +5,7 @@
  * to send one takes an own payload_t.
  *
  * The keys in KD are wrapped under GSK_w = prf+(SK_d, "Key Wrap for G-IKEv2")
- * (RFC 9838, 4.5.3). It is derived from the IKE_SA's SK_d each time it is
+ * (RFC 9838, 4.5.4). It is derived from the IKE_SA's SK_d each time it is
  * needed, which a rekeying of the IKE_SA changes, and kept nowhere.
  */
 
