@@ -285,6 +285,7 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	groupvpn_sa_t *newest = group->sas->newest(group->sas), *sa;
 	enumerator_t *enumerator;
 	uint64_t now = groupvpn_now();
+	uint32_t route_epoch;
 	struct gv_epoch_sa epoch = {
 		.epoch = max((uint32_t)time(NULL), newest ? newest->sa.epoch + 1 : 1),
 		.lifetime = group->cfg->lifetime,
@@ -309,9 +310,11 @@ static bool begin_epoch(groupvpn_gcks_group_t *group)
 	newest = group->sas->add(group->sas, &epoch, now);
 	gv_wipe(&epoch, sizeof(epoch));
 	group->roll = next_roll(group->cfg, now);
+	route_epoch = group->routes->newest(group->routes)->epoch;
 	if (!groupvpn_gcks_routes_begin(group, now) || !publish(group, FALSE) ||
 		!groupvpn_gcks_save_epochs(group, now))
 	{
+		groupvpn_gcks_routes_cancel(group, route_epoch);
 		group->sas->remove(group->sas, newest);
 		group->roll = now + GROUPVPN_PUSH_TIME * 1000;
 		return FALSE;

@@ -145,6 +145,18 @@ METHOD(groupvpn_gcks_manage_t, rekey, bool,
 }
 
 /**
+ * Tell that whether an identity is evicted could not be stored
+ */
+static bool not_stored(groupvpn_gcks_group_t *group, identification_t *identity,
+					   char why[GV_TEXT_MAX + 1])
+{
+	snprintf(why, GV_TEXT_MAX + 1, "nothing changes for '%Y' in group '%s', as "
+			 "it can not be stored: charon's log tells why", identity,
+			 group->cfg->name);
+	return FALSE;
+}
+
+/**
  * Evict an identity from a group
  */
 static bool evict_identity(groupvpn_gcks_group_t *group,
@@ -175,7 +187,11 @@ static bool evict_identity(groupvpn_gcks_group_t *group,
 				 "already", identity, group->cfg->name);
 		return FALSE;
 	}
-	groupvpn_gcks_save_eviction(group, identity);
+	if (!groupvpn_gcks_save_eviction(group, identity))
+	{	/* who is evicted until the next restart only is not */
+		group->evictions->remove(group->evictions, identity);
+		return not_stored(group, identity, why);
+	}
 	group->counters[GCKS_EVICTED]++;
 	snprintf(cause, sizeof(cause), "evicted: %s", reason);
 	if (result->registered)
@@ -223,20 +239,35 @@ static bool readmit_identity(groupvpn_gcks_group_t *group,
 							 char why[GV_TEXT_MAX + 1])
 {
 	groupvpn_registration_t *registration;
+	groupvpn_eviction_t *eviction;
 	identification_t *identity;
+	char *reason;
+	bool stored;
 
 	identity = find_subject(group, subject, &registration, result, why);
 	if (!identity)
 	{
 		return FALSE;
 	}
-	if (!group->evictions->remove(group->evictions, identity))
+	eviction = group->evictions->find(group->evictions, identity);
+	if (!eviction)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "'%Y' is not evicted from group '%s'",
 				 identity, group->cfg->name);
 		return FALSE;
 	}
-	groupvpn_gcks_save_eviction(group, identity);
+	reason = strdup(eviction->why);
+	group->evictions->remove(group->evictions, identity);
+	stored = groupvpn_gcks_save_eviction(group, identity);
+	if (!stored)
+	{
+		group->evictions->add(group->evictions, identity, reason);
+	}
+	free(reason);
+	if (!stored)
+	{
+		return not_stored(group, identity, why);
+	}
 	DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' is readmitted",
 		 group->cfg->name, identity);
 	return TRUE;

@@ -8,6 +8,7 @@
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_routes.h"
 
 #include <time.h>
 
@@ -196,7 +197,7 @@ bool groupvpn_gcks_reserve(groupvpn_gcks_group_t *group, uint32_t sender_id)
 /*
  * See header
  */
-void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
+bool groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 								 identification_t *identity)
 {
 	groupvpn_store_t *store = group->gcks->store;
@@ -204,7 +205,7 @@ void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 	store->begin(store, TRUE);
 	store->save_eviction(store, group->cfg->id, identity,
 						 group->evictions->find(group->evictions, identity));
-	store->commit(store);
+	return store->commit(store);
 }
 
 /*
@@ -309,7 +310,9 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group)
 		case SUCCESS:
 			break;
 		case NOT_FOUND:
-			return groupvpn_gcks_load_kek(group);
+			/* whatever is stored first has the secret of the routes with it */
+			return groupvpn_gcks_routes_begin(group, groupvpn_now()) &&
+				   groupvpn_gcks_load_kek(group);
 		default:
 			return FALSE;
 	}

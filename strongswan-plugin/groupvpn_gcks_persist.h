@@ -37,10 +37,11 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 bool groupvpn_gcks_reserve(groupvpn_gcks_group_t *group, uint32_t sender_id);
 
 /**
- * Save that an identity is evicted, or is not anymore. It is so even if that
- * fails, until this GCKS restarts.
+ * Save that an identity is evicted, or is not anymore.
+ *
+ * @return				FALSE if that is not stored
  */
-void groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
+bool groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 								 identification_t *identity);
 
 /**

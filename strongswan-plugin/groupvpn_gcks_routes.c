@@ -39,6 +39,20 @@ void groupvpn_gcks_routes_renew(groupvpn_gcks_group_t *group)
 /*
  * See header
  */
+void groupvpn_gcks_routes_cancel(groupvpn_gcks_group_t *group, uint32_t epoch)
+{
+	groupvpn_route_keys_t *routes = group->routes;
+
+	if (routes->newest(routes)->epoch != epoch)
+	{
+		routes->cancel(routes);
+		groupvpn_gcks_routes_renew(group);
+	}
+}
+
+/*
+ * See header
+ */
 bool groupvpn_gcks_routes_begin(groupvpn_gcks_group_t *group, uint64_t now)
 {
 	groupvpn_route_keys_t *routes = group->routes;

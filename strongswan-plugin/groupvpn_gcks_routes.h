@@ -27,6 +27,14 @@ void groupvpn_gcks_routes_renew(groupvpn_gcks_group_t *group);
 bool groupvpn_gcks_routes_begin(groupvpn_gcks_group_t *group, uint64_t now);
 
 /**
+ * Take back a change that groupvpn_gcks_routes_begin() began: the epoch does
+ * not begin after all. The next one that does is to begin it again.
+ *
+ * @param epoch			newest route epoch before that
+ */
+void groupvpn_gcks_routes_cancel(groupvpn_gcks_group_t *group, uint32_t epoch);
+
+/**
  * Do what is due: tell bgpd of a descriptor under the new secret.
  */
 void groupvpn_gcks_routes_run(groupvpn_gcks_group_t *group, uint64_t now);

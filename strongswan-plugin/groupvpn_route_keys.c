@@ -117,6 +117,16 @@ METHOD(groupvpn_route_keys_t, add, bool,
 	return TRUE;
 }
 
+METHOD(groupvpn_route_keys_t, cancel, void,
+	private_groupvpn_route_keys_t *this)
+{
+	if (this->activates != GROUPVPN_NEVER)
+	{
+		wipe(&this->other);
+		this->activates = this->retires = GROUPVPN_NEVER;
+	}
+}
+
 METHOD(groupvpn_route_keys_t, get_deadline, uint64_t,
 	private_groupvpn_route_keys_t *this)
 {
@@ -168,6 +178,7 @@ groupvpn_route_keys_t *groupvpn_route_keys_create()
 		.public = {
 			.add = _add,
 			.run = _run,
+			.cancel = _cancel,
 			.get_deadline = _get_deadline,
 			.current = _current,
 			.other = _other,

@@ -46,6 +46,11 @@ struct groupvpn_route_keys_t {
 				uint64_t retires);
 
 	/**
+	 * Forget the one that comes next, if there is one: nobody was told of it.
+	 */
+	void (*cancel)(groupvpn_route_keys_t *this);
+
+	/**
 	 * Do what is due; TRUE if anything was.
 	 */
 	bool (*run)(groupvpn_route_keys_t *this, uint64_t now);
