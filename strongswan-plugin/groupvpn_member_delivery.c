@@ -277,7 +277,7 @@ static void use_message(groupvpn_member_group_t *group,
 	char why[GV_TEXT_MAX + 1];
 	bool registered = group->state == MEMBER_REGISTERED;
 
-	if (!check_tags(group, gsa, why))
+	if (!check_ciphers(group, gsa, why) || !check_tags(group, gsa, why))
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': rekey by BGP not accepted: %s",
 			 group->cfg->name, why);
