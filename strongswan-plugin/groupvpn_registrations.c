@@ -338,13 +338,9 @@ METHOD(groupvpn_registrations_t, restart, void,
 	enumerator = this->members->create_enumerator(this->members);
 	while (enumerator->enumerate(enumerator, NULL, &registration))
 	{
-		if (registration->ike_sa)
-		{
+		if (registration->sender_id)
+		{	/* registered or not: a GSA_REKEY message takes it there, too */
 			reserve(this, registration->sender_id);
-		}
-		else
-		{	/* not there to take it into the new epoch */
-			registration->sender_id = 0;
 		}
 	}
 	enumerator->destroy(enumerator);

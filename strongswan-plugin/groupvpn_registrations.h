@@ -186,7 +186,9 @@ struct groupvpn_registrations_t {
 	/**
 	 * Begin to allot Sender-IDs anew, for a new epoch.
 	 *
-	 * Those held now are still not given to others.
+	 * Those held now are still not given to others, whether their members are
+	 * registered or not: who has the KEK enters the epoch by a GSA_REKEY
+	 * message, with the Sender-ID that it has.
 	 */
 	void (*restart)(groupvpn_registrations_t *this);
 

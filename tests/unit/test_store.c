@@ -298,6 +298,41 @@ static void everything_comes_back(void **state)
 	store->destroy(store);
 }
 
+static void who_is_away_keeps_its_sender_id(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	struct group group;
+	groupvpn_registration_t *away, *other;
+	identification_t *identity;
+
+	save_example(store);
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	away = group.registrations->find(group.registrations, 2);
+	assert_int_equal(away->ike_sa, 0);
+	assert_int_equal(away->sender_id, 70);
+	group.registrations->restart(group.registrations);
+	assert_int_equal(away->sender_id, 70);
+	identity = identification_create_from_string("site9.example.net");
+	other = group.registrations->get(group.registrations, identity, 0);
+	identity->destroy(identity);
+	for (int i = 0; i < 100; i++) {
+		assert_true(group.registrations->allot(group.registrations,
+						       other, 0));
+		assert_int_not_equal(other->sender_id, 70);
+	}
+	/* without a Sender-ID it keeps none from anybody; 17 is member 1's */
+	away->sender_id = 0;
+	group.registrations->restart(group.registrations);
+	other->last_sender_id = 0;
+	for (int i = 0; i < 69; i++) {
+		assert_true(group.registrations->allot(group.registrations,
+						       other, 0));
+	}
+	assert_int_equal(other->sender_id, 70);
+	group_free(&group);
+	store->destroy(store);
+}
+
 static void times_are_bounded_whatever_the_clock_did(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -621,6 +656,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(everything_comes_back, fresh),
+		cmocka_unit_test_setup(who_is_away_keeps_its_sender_id, fresh),
 		cmocka_unit_test_setup(times_are_bounded_whatever_the_clock_did,
 				       fresh),
 		cmocka_unit_test_setup(
