@@ -261,8 +261,12 @@ static uint32_t find_higher(private_groupvpn_registrations_t *this,
 							groupvpn_registration_t *registration,
 							uint32_t held)
 {
-	uint32_t last = max(registration->last_sender_id, held);
+	uint32_t last = registration->last_sender_id;
 
+	if (held <= this->sender_id + GROUPVPN_HELD_MAX)
+	{	/* or else all could be used up by one who says what is not true */
+		last = max(last, held);
+	}
 	if (last <= this->sender_id)
 	{
 		return 0;

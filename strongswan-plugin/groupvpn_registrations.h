@@ -21,6 +21,10 @@
 #include <sa/ike_sa_id.h>
 #include <utils/identification.h>
 
+/** how far a Sender-ID that a member says it holds may be above those that
+ * were counted */
+#define GROUPVPN_HELD_MAX 65536
+
 typedef struct groupvpn_registrations_t groupvpn_registrations_t;
 
 /**
@@ -161,7 +165,8 @@ struct groupvpn_registrations_t {
 	/**
 	 * Give an entry a Sender-ID that was never given since the last restart,
 	 * higher than any it had. The member may say that it holds one of an
-	 * earlier run, then it gets that if nobody has had it since.
+	 * earlier run, then it gets that if nobody has had it since. One that
+	 * is more than GROUPVPN_HELD_MAX above those counted is not believed.
 	 *
 	 * @param held		Sender-ID that the member says it holds, 0 if none
 	 * @return			FALSE if there is none left: start a new epoch, and

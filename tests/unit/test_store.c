@@ -333,6 +333,39 @@ static void who_is_away_keeps_its_sender_id(void **state)
 	store->destroy(store);
 }
 
+static void a_sender_id_out_of_reach_is_not_believed(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	struct group group;
+	groupvpn_registration_t *entry;
+	identification_t *identity;
+
+	/* 64 are behind us */
+	save_example(store);
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	identity = identification_create_from_string("site9.example.net");
+	entry = group.registrations->get(group.registrations, identity, 0);
+	identity->destroy(identity);
+	assert_true(group.registrations->allot(group.registrations, entry,
+					       GV_SENDER_ID_MAX));
+	assert_int_equal(entry->sender_id, 65);
+	assert_true(group.registrations->allot(group.registrations, entry,
+					       UINT32_MAX));
+	assert_int_equal(entry->sender_id, 66);
+	assert_true(group.registrations->allot(group.registrations, entry,
+					       66 + GROUPVPN_HELD_MAX + 1));
+	assert_int_equal(entry->sender_id, 67);
+	assert_true(group.registrations->allot(group.registrations, entry,
+					       67 + GROUPVPN_HELD_MAX));
+	assert_int_equal(entry->sender_id, 67 + GROUPVPN_HELD_MAX);
+	/* what it was given does not take us further */
+	assert_true(group.registrations->allot(group.registrations, entry,
+					       67 + GROUPVPN_HELD_MAX + 100));
+	assert_int_equal(entry->sender_id, 68 + GROUPVPN_HELD_MAX);
+	group_free(&group);
+	store->destroy(store);
+}
+
 static void times_are_bounded_whatever_the_clock_did(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -657,6 +690,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(everything_comes_back, fresh),
 		cmocka_unit_test_setup(who_is_away_keeps_its_sender_id, fresh),
+		cmocka_unit_test_setup(a_sender_id_out_of_reach_is_not_believed,
+				       fresh),
 		cmocka_unit_test_setup(times_are_bounded_whatever_the_clock_did,
 				       fresh),
 		cmocka_unit_test_setup(
