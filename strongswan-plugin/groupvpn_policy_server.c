@@ -399,13 +399,24 @@ static bool differ(struct policy_answer *a, struct policy_answer *b)
 }
 
 /**
- * Take an answer
+ * Take an answer. One who is registered and was not asked about before may do
+ * all that the file allows.
  */
 static void take_answer(private_policy_t *this, entry_t *entry,
 						struct policy_answer *answer)
 {
-	bool changed = entry->known && differ(&entry->answer, answer);
+	struct policy_answer before = {
+		.allow = TRUE,
+		.send = TRUE,
+		.receive = TRUE,
+	};
+	bool changed;
 
+	if (entry->known)
+	{
+		before = entry->answer;
+	}
+	changed = differ(&before, answer);
 	entry->known = TRUE;
 	entry->answer = *answer;
 	count(this, entry->group_id, answer->allow ? POLICY_ALLOWED
