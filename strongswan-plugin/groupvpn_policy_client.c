@@ -152,7 +152,8 @@ static void tell(private_client_t *this, question_t *question,
 				 groupvpn_policy_result_t result, struct policy_answer *answer,
 				 const char *why)
 {
-	this->cb.answered(this->cb.data, question->subject, result, answer, why);
+	this->cb.answered(this->cb.data, this->path, question->id,
+					  question->subject, result, answer, why);
 }
 
 /**
@@ -644,12 +645,12 @@ METHOD(groupvpn_policy_client_t, get_path, char*,
 	return this->path;
 }
 
-METHOD(groupvpn_policy_client_t, ask, bool,
+METHOD(groupvpn_policy_client_t, ask, uint64_t,
 	private_client_t *this, char *request, char *gateway,
 	char *subject)
 {
 	question_t *question;
-	bool ok = FALSE;
+	uint64_t id = 0;
 
 	this->mutex->lock(this->mutex);
 	if (this->questions->get_count(this->questions) < OPEN_MAX)
@@ -661,9 +662,9 @@ METHOD(groupvpn_policy_client_t, ask, bool,
 										 subject),
 			.deadline = groupvpn_now() + this->timeout,
 		);
-		ok = question->line != NULL;
-		if (ok)
+		if (question->line)
 		{
+			id = question->id;
 			this->questions->insert_last(this->questions, question);
 		}
 		else
@@ -672,11 +673,11 @@ METHOD(groupvpn_policy_client_t, ask, bool,
 		}
 	}
 	this->mutex->unlock(this->mutex);
-	if (ok)
+	if (id)
 	{
 		wake(this);
 	}
-	return ok;
+	return id;
 }
 
 METHOD(groupvpn_policy_client_t, destroy, void,

@@ -40,12 +40,15 @@ struct groupvpn_policy_client_cb_t {
 	/**
 	 * Something has become of a question.
 	 *
+	 * @param path		path of the server that was asked
+	 * @param id		number of the question, from ask()
 	 * @param subject	subject of the question
 	 * @param result	what
 	 * @param answer	the answer, NULL if there is no valid one
 	 * @param why		reason if there is none, as a phrase
 	 */
-	void (*answered)(void *data, char *subject, groupvpn_policy_result_t result,
+	void (*answered)(void *data, char *path, uint64_t id, char *subject,
+					 groupvpn_policy_result_t result,
 					 struct policy_answer *answer, const char *why);
 
 	/**
@@ -76,10 +79,11 @@ struct groupvpn_policy_client_t {
 	 * @param request	"join" or "stay"
 	 * @param gateway	address, NULL if not known
 	 * @param subject	who it is about, from policy_json_subject()
-	 * @return			FALSE if too many questions are open
+	 * @return			number of the question, higher than that of any before;
+	 *					0 if too many questions are open
 	 */
-	bool (*ask)(groupvpn_policy_client_t *this, char *request, char *gateway,
-				char *subject);
+	uint64_t (*ask)(groupvpn_policy_client_t *this, char *request,
+					char *gateway, char *subject);
 
 	/**
 	 * Destroy the client; nothing is called back for what is still open.

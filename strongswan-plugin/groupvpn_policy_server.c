@@ -116,6 +116,10 @@ typedef struct {
 	/* the last valid answer, if there was any */
 	bool known;
 	struct policy_answer answer;
+	/* the question that it answers, and the last one that was asked; 0 if there
+	 * is none */
+	uint64_t answered;
+	uint64_t asked;
 	/* what became of the last question, and when; why there was no answer */
 	groupvpn_policy_result_t result;
 	uint64_t settled;
@@ -293,6 +297,19 @@ static char *compose(groupvpn_group_t *group, groupvpn_applicant_t *applicant)
 /* --- answers --- */
 
 /**
+ * Have what waits for an answer go on
+ */
+static void go_on(entry_t *entry)
+{
+	job_t *job;
+
+	while (entry->jobs->remove_first(entry->jobs, (void**)&job) == SUCCESS)
+	{
+		lib->processor->queue_job(lib->processor, job);
+	}
+}
+
+/**
  * Find what was said last about an applicant, NULL if nothing. What another
  * server has said does not count.
  */
@@ -313,7 +330,11 @@ static entry_t *find_entry(private_policy_t *this,
 		free(entry->path);
 		entry->path = strdup(group->policy);
 		entry->known = FALSE;
+		entry->answered = 0;
+		entry->asked = 0;
 		entry->settled = 0;
+		entry->asking = FALSE;
+		go_on(entry);
 	}
 	return entry;
 }
@@ -377,16 +398,11 @@ static entry_t *get_entry(private_policy_t *this,
 static void settle(private_policy_t *this, entry_t *entry,
 				   groupvpn_policy_result_t result, const char *why)
 {
-	job_t *job;
-
 	entry->result = result;
 	entry->settled = groupvpn_now();
 	entry->asking = FALSE;
 	snprintf(entry->why, sizeof(entry->why), "%s", why ?: "");
-	while (entry->jobs->remove_first(entry->jobs, (void**)&job) == SUCCESS)
-	{
-		lib->processor->queue_job(lib->processor, job);
-	}
+	go_on(entry);
 }
 
 /**
@@ -428,7 +444,7 @@ static void take_answer(private_policy_t *this, entry_t *entry,
 }
 
 CALLBACK(answered, void,
-	private_policy_t *this, char *subject,
+	private_policy_t *this, char *path, uint64_t id, char *subject,
 	groupvpn_policy_result_t result, struct policy_answer *answer,
 	const char *why)
 {
@@ -436,11 +452,14 @@ CALLBACK(answered, void,
 
 	this->mutex->lock(this->mutex);
 	entry = this->entries->get(this->entries, subject);
-	if (entry)
+	/* another server has no say anymore, nor what was asked before that which
+	 * is answered already */
+	if (entry && streq(path, entry->path) && id >= entry->answered)
 	{
 		if (answer)
 		{
 			take_answer(this, entry, answer);
+			entry->answered = id;
 		}
 		switch (result)
 		{
@@ -456,7 +475,10 @@ CALLBACK(answered, void,
 				count(this, entry->group_id, POLICY_NO_ANSWER);
 				break;
 		}
-		settle(this, entry, result, why);
+		if (id == entry->asked || !entry->asking)
+		{
+			settle(this, entry, result, why);
+		}
 	}
 	this->mutex->unlock(this->mutex);
 }
@@ -517,6 +539,7 @@ static void ask_server(private_policy_t *this, groupvpn_group_t *group,
 {
 	groupvpn_policy_client_t *client = get_client(this, group->policy);
 	char address[64];
+	uint64_t id = 0;
 
 	if (entry->asking)
 	{
@@ -526,9 +549,14 @@ static void ask_server(private_policy_t *this, groupvpn_group_t *group,
 	{
 		snprintf(address, sizeof(address), "%H", gateway);
 	}
-	if (client && client->ask(client, request, gateway ? address : NULL,
-							  entry->subject))
+	if (client)
 	{
+		id = client->ask(client, request, gateway ? address : NULL,
+						 entry->subject);
+	}
+	if (id)
+	{
+		entry->asked = id;
 		entry->asking = TRUE;
 		count(this, group->id, POLICY_ASKED);
 	}

@@ -24,6 +24,7 @@ static groupvpn_policy_client_t *client;
 
 /* What the client has told, in its order. */
 static struct {
+	uint64_t id;
 	char subject[64];
 	groupvpn_policy_result_t result;
 	struct policy_answer answer;
@@ -34,11 +35,14 @@ static char recheck[64];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t told = PTHREAD_COND_INITIALIZER;
 
-static void answered(void *data, char *subject, groupvpn_policy_result_t result,
+static void answered(void *data, char *server, uint64_t id, char *subject,
+		     groupvpn_policy_result_t result,
 		     struct policy_answer *answer, const char *why)
 {
+	assert_string_equal(server, path);
 	pthread_mutex_lock(&mutex);
 	if (count < RESULTS_MAX) {
+		results[count].id = id;
 		snprintf(results[count].subject, sizeof(results[0].subject),
 			 "%s", subject);
 		results[count].result = result;
@@ -200,6 +204,8 @@ static void in_any_order(void **state)
 	wait_results(3);
 	assert_result(0, "\"c\":1}", GROUPVPN_POLICY_ANSWERED);
 	assert_true(results[0].answer.allow);
+	assert_int_equal(results[0].id, c);
+	assert_int_equal(results[1].id, a);
 	assert_result(1, "\"a\":1}", GROUPVPN_POLICY_ANSWERED);
 	assert_result(2, "\"b\":1}", GROUPVPN_POLICY_MALFORMED);
 	assert_string_equal(recheck, "<blue>");
