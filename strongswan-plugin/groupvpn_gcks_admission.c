@@ -565,17 +565,24 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 				   request_t *request, message_t *message)
 {
 	groupvpn_groups_t *groups = this->gcks->groups;
+	groupvpn_gcks_policy_t *asking = this->gcks->asking;
+	bool in_auth = message->get_exchange_type(message) == IKE_AUTH;
 	char why[GV_TEXT_MAX + 1] = "";
 	struct gv_gsa gsa = {};
 	notify_type_t notify;
 
+	if (in_auth && request->valid &&
+		!asking->is_ready(asking, ike_sa, request->group_id, NULL))
+	{	/* nobody could be asked about who was not authenticated yet; without an
+		 * answer the member registers once more, by itself */
+		return;
+	}
 	groups->lock(groups);
 	notify = do_register(this, ike_sa, request, &gsa, why);
 	groups->unlock(groups);
 
-	if (request->undecided && message->get_exchange_type(message) == IKE_AUTH)
-	{	/* nobody could be asked about who was not authenticated yet; without an
-		 * answer the member registers once more, by itself */
+	if (request->undecided && in_auth)
+	{
 		return;
 	}
 	groupvpn_prepare(message);

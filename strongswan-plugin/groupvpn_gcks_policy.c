@@ -209,7 +209,8 @@ METHOD(groupvpn_gcks_policy_t, is_ready, bool,
 		ready = policy->is_ready(policy, cfg, &applicant);
 		if (!ready)
 		{
-			policy->ask(policy, cfg, &applicant, again(message));
+			policy->ask(policy, cfg, &applicant,
+						message ? again(message) : NULL);
 		}
 	}
 	enumerator->destroy(enumerator);

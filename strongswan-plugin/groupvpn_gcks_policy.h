@@ -47,6 +47,7 @@ struct groupvpn_gcks_policy_t {
 	 * processed now, comes in once more when it is. Takes the lock.
 	 *
 	 * @param group_id	group that is asked for
+	 * @param message	the message, NULL if it is too late to put it aside
 	 */
 	bool (*is_ready)(groupvpn_gcks_policy_t *this, ike_sa_t *ike_sa,
 					 uint32_t group_id, message_t *message);
