@@ -340,11 +340,14 @@ static void give_up(private_client_t *this,
 
 /**
  * Have questions time out
+ *
+ * @return				whether some did
  */
-static void expire(private_client_t *this, uint64_t now)
+static bool expire(private_client_t *this, uint64_t now)
 {
 	question_t *question;
 	char why[GV_TEXT_MAX + 1];
+	bool expired = FALSE;
 
 	snprintf(why, sizeof(why), "no answer within %u ms", this->timeout);
 	while ((question = take(this, is_due, now)))
@@ -356,12 +359,14 @@ static void expire(private_client_t *this, uint64_t now)
 		}
 		note_away(this, why);
 		tell(this, question, GROUPVPN_POLICY_FAILED, NULL, why);
+		expired = TRUE;
 		question->late = TRUE;
 		question->deadline = now + LATE_TIME;
 		this->mutex->lock(this->mutex);
 		this->questions->insert_last(this->questions, question);
 		this->mutex->unlock(this->mutex);
 	}
+	return expired;
 }
 
 /**
@@ -617,7 +622,10 @@ static void *run(private_client_t *this)
 		{
 			disconnect(this);
 		}
-		expire(this, groupvpn_now());
+		if (expire(this, groupvpn_now()) && this->out.len)
+		{	/* the server does not read, and what is asked next would wait, too */
+			disconnect(this);
+		}
 		prepare(this, groupvpn_now());
 		if (this->fd != -1 && !send_out(this))
 		{

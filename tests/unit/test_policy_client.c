@@ -138,6 +138,28 @@ static unsigned long long server_read(int conn)
 	return strtoull(id + 5, NULL, 10);
 }
 
+/* The connection that a question comes by, after others that may break. */
+static int server_find(unsigned long long id)
+{
+	char line[POLICY_LINE_MAX], want[32];
+	FILE *stream;
+	int conn;
+
+	snprintf(want, sizeof(want), "\"id\":%llu,", id);
+	for (;;) {
+		conn = server_accept();
+		stream = fdopen(dup(conn), "r");
+		while (fgets(line, sizeof(line), stream)) {
+			if (!strstr(line, want))
+				continue;
+			fclose(stream);
+			return conn;
+		}
+		fclose(stream);
+		close(conn);
+	}
+}
+
 static void server_say(int conn, const char *text)
 {
 	assert_int_equal(send(conn, text, strlen(text), MSG_NOSIGNAL),
@@ -330,6 +352,31 @@ static void many(void **state)
 	close(conn);
 }
 
+/* A server that does not read at all does not hold up a new one. */
+static void not_read(void **state)
+{
+	enum { SIZE = 8000, COUNT = 200 };
+	char *large = malloc(SIZE + 1);
+	int stuck, conn;
+
+	memset(large, 'x', SIZE);
+	memcpy(large, "\"", 1);
+	memcpy(large + SIZE - 4, "\":1}", 5);
+	server_listen();
+	for (int i = 0; i < COUNT; i++)
+		ask(large);
+	stuck = server_accept();
+	wait_results(COUNT);
+	ask("\"b\":1}");
+	conn = server_find(COUNT + 1);
+	server_allow(conn, COUNT + 1);
+	wait_results(COUNT + 1);
+	assert_result(COUNT, "\"b\":1}", GROUPVPN_POLICY_ANSWERED);
+	close(conn);
+	close(stuck);
+	free(large);
+}
+
 static void destroyed_meanwhile(void **state)
 {
 	int conn;
@@ -353,6 +400,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(not_valid, setup, teardown),
 		cmocka_unit_test_setup_teardown(many, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(destroyed_meanwhile, setup,
 						teardown),
 	};
