@@ -50,10 +50,12 @@ struct private_groupvpn_gcks_recheck_t {
 	groupvpn_verifier_t *verifier;
 
 	/**
-	 * How often to check all, and when next
+	 * How often to check all, and when next; whether that is when what is to
+	 * be checked now has been
 	 */
 	uint64_t interval;
 	uint64_t due;
+	bool overdue;
 
 	/**
 	 * What is to be checked, as check_t, and whether the job is at it
@@ -205,6 +207,12 @@ CALLBACK(check_next, job_requeue_t,
 	groups->lock(groups);
 	this->running = this->checks->remove_first(this->checks,
 											   (void**)&check) == SUCCESS;
+	if (!this->running && this->overdue)
+	{
+		this->overdue = FALSE;
+		this->due = groupvpn_now();
+		this->timer->arm(this->timer, this->due);
+	}
 	groups->unlock(groups);
 	if (!this->running)
 	{
@@ -292,9 +300,16 @@ CALLBACK(on_timer, void,
 	groupvpn_gcks_group_t *group;
 	auth_cfg_t *auth;
 	uint64_t now = groupvpn_now();
-	bool all = this->due <= now;
+	bool all;
 
 	groups->lock(groups);
+	all = this->due <= now;
+	if (all && this->running)
+	{	/* checks may take longer than the interval, when lists can not be had */
+		all = FALSE;
+		this->overdue = TRUE;
+		this->due = GROUPVPN_NEVER;
+	}
 	if (all)
 	{
 		this->due = this->interval ? now + this->interval : GROUPVPN_NEVER;
