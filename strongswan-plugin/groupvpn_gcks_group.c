@@ -153,6 +153,10 @@ static char *resume_epoch(groupvpn_gcks_group_t *group)
 	{
 		return "group-wide rekey begins";
 	}
+	if (group->kek && group->kek->is_stale(group->kek))
+	{	/* killed before the epoch that was due */
+		return "a member was removed or added before the restart";
+	}
 	DBG1(DBG_IKE, "groupvpn: group '%s': epoch %u goes on", cfg->name,
 		 newest->sa.epoch);
 	return NULL;

@@ -239,11 +239,17 @@ bool groupvpn_gcks_save_kek(groupvpn_gcks_group_t *group, bool durable)
 {
 	groupvpn_store_t *store = group->gcks->store;
 
-	if (!group->kek || !group->kek->is_changed(group->kek))
+	if (!group->unsaved &&
+		(!group->kek || !group->kek->is_changed(group->kek)))
 	{
 		return TRUE;
 	}
 	store->begin(store, durable);
+	if (group->unsaved)
+	{	/* or the commit would have it as saved */
+		save_group(group);
+		for_unsaved(group, NULL, save_entry);
+	}
 	return commit(group, NULL);
 }
 

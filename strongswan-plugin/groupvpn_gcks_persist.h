@@ -53,7 +53,7 @@ bool groupvpn_gcks_save_eviction(groupvpn_gcks_group_t *group,
 bool groupvpn_gcks_save_epochs(groupvpn_gcks_group_t *group, uint64_t now);
 
 /**
- * Save what has changed of the Rekey SA, if anything.
+ * Save what has changed of the Rekey SA and of the members, if anything.
  *
  * @param durable		have it survive the loss of power
  * @return				FALSE if it was not stored

@@ -13,6 +13,7 @@
 
 #include "groupvpn_gcks_recheck.h"
 #include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_verifier.h"
 
@@ -166,6 +167,8 @@ static void condemn(groupvpn_gcks_group_t *group,
 	}
 	groupvpn_gcks_group_disown(group, registration);
 	group->counters[GCKS_CERTIFICATES]++;
+	/* a restart before the new epoch must not forget that one is due */
+	groupvpn_gcks_save_kek(group, TRUE);
 	groupvpn_gcks_group_batch(group, why);
 }
 
