@@ -176,22 +176,49 @@ static bool give_sender_id(groupvpn_gcks_group_t *group,
 }
 
 /**
- * Begin a new epoch if a member comes with one that the store does not know:
- * then an older store was brought back, and identifiers that were given since
- * could be given again in the epochs that it has.
+ * Whether a member says that it has what this GCKS has not given according to
+ * its store: a newer epoch, or a Sender-ID beyond those that were given
  */
-static bool check_age(groupvpn_gcks_group_t *group, request_t *request)
+static bool is_ahead(groupvpn_gcks_group_t *group,
+					 identification_t *identity, request_t *request)
+{
+	groupvpn_registrations_t *registrations = group->registrations;
+	groupvpn_registration_t *registration;
+
+	if (request->epoch > group->sas->newest(group->sas)->sa.epoch)
+	{
+		return TRUE;
+	}
+	if (request->sender_id <= group->reserved ||
+		!group->sas->find(group->sas, request->epoch))
+	{
+		return FALSE;
+	}
+	/* it may have its own from before the count began again */
+	registration = registrations->find_identity(registrations, identity);
+	return !registration ||
+		   request->sender_id > registration->last_sender_id;
+}
+
+/**
+ * Begin a new epoch if a member comes with an epoch or a Sender-ID that the
+ * store does not know: then an older store was brought back, and identifiers
+ * that were given since could be given again in the epochs that it has.
+ */
+static bool check_age(groupvpn_gcks_group_t *group,
+					  identification_t *identity, request_t *request)
 {
 	uint32_t first_epoch = group->first_epoch;
 	uint32_t newest = group->sas->newest(group->sas)->sa.epoch;
 
-	if (!group->loaded || request->epoch <= newest)
+	if (!group->loaded || !is_ahead(group, identity, request))
 	{
 		return TRUE;
 	}
-	DBG1(DBG_IKE, "groupvpn: group '%s': a member has epoch %u, the store only "
-		 "%u: it is not the one of the last run", group->cfg->name,
-		 request->epoch, newest);
+	DBG1(DBG_IKE, "groupvpn: group '%s': a member has epoch %u and Sender-ID "
+		 "%u, the store only %u and %u: it is not the one of the last run",
+		 group->cfg->name, request->epoch, request->sender_id, newest,
+		 group->reserved);
 	group->first_epoch = newest + 1;
 	if (group->kek)
 	{	/* its messages would be taken for replays */
@@ -451,7 +478,7 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		snprintf(why, GV_TEXT_MAX + 1, "the group has no keys");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	if (!check_age(group, request))
+	if (!check_age(group, identity, request))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the group gets no new keys, see above");
 		return GROUPVPN_N_REGISTRATION_FAILED;
