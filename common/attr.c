@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "crypto.h"
+#include "rekey.h"
 
 #define HEADER_LEN 18
 
@@ -50,7 +51,8 @@ static enum gv_attr_error check(const struct gv_attr *attr)
 		return GV_ATTR_BAD_ID;
 	if (!addr_valid(&attr->gateway) ||
 	    (attr->sealed && attr->kind != GV_KIND_ROUTES) ||
-	    (attr->rekey && (!descriptor || !attr->rekey_len)) ||
+	    (attr->rekey && (!descriptor || !attr->rekey_len ||
+			     attr->rekey_len > GV_REKEY_MAX)) ||
 	    ((attr->prefix || attr->inner) && !attr->sealed) ||
 	    (attr->inner && (attr->inner_len <= GV_SIV_LEN ||
 			     attr->inner_len > GV_SIV_LEN + GV_INNER_MAX)))

@@ -30,7 +30,8 @@ enum gv_attr_tlv {
 	GV_TLV_GATEWAY = 1, /* 4 or 16 octets; in every kind: the member's
 			       gateway, in a descriptor the GCKS */
 	GV_TLV_SEALED = 2,  /* empty; routes: the NLRIs are sealed */
-	GV_TLV_REKEY = 3,   /* descriptor: GSA_REKEY messages */
+	GV_TLV_REKEY = 3,   /* descriptor: GSA_REKEY messages, 1 to
+			       GV_REKEY_MAX (rekey.h) octets */
 	GV_TLV_PREFIX = 4,  /* routes, sealed: an IPv6 prefix beyond /64 */
 	GV_TLV_INNER = 5,   /* routes, sealed: what the site knows of them */
 };

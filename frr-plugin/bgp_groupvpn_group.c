@@ -294,6 +294,8 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 void gvpn_group_rekey(struct gvpn_group *group, const uint8_t *rekey,
 		      size_t len)
 {
+	if (len > GV_REKEY_MAX)
+		return; /* not from a descriptor that was decoded */
 	if (len == group->rekey_len &&
 	    (!len || memcmp(rekey, group->rekey, len) == 0))
 		return;

@@ -9,6 +9,7 @@
 #include "attr.h"
 #include "crypto.h"
 #include "keys.h"
+#include "rekey.h"
 
 #define DESCRIPTOR "0101 0000 00000064 0000 000000 00 00000003"
 #define MEMBER "0102 0000 00000064 0005 000011 00 00000003"
@@ -173,16 +174,17 @@ static void the_largest(void **state)
 {
 	static uint8_t rekey[GV_ATTR_MAX], value[2 * GV_ATTR_MAX];
 	/* header, gateway, rekey's header, MAC */
-	const size_t overhead = 18 + 7 + 3 + 16;
+	const size_t overhead = 18 + 19 + 3 + 16;
 	struct gv_attr attr = descriptor(), back;
 
+	attr.gateway = addr("2001:db8::5");
 	attr.rekey = rekey;
 	attr.rekey_len = GV_ATTR_MAX - overhead;
 	assert_int_equal(gv_attr_encode(&attr, mac_key, value, sizeof(value)),
 			 GV_ATTR_MAX);
 	assert_int_equal(gv_attr_decode(value, GV_ATTR_MAX, &back), GV_ATTR_OK);
 	assert_attr(&attr, &back);
-	value[18 + 7 + 2]++; /* one more octet in REKEY */
+	value[18 + 19 + 2]++; /* one more octet in REKEY */
 	assert_int_equal(gv_attr_decode(value, GV_ATTR_MAX + 1, &back),
 			 GV_ATTR_BAD_TLV);
 	assert_int_equal(gv_attr_encode(&attr, mac_key, value, GV_ATTR_MAX - 1),
@@ -190,6 +192,36 @@ static void the_largest(void **state)
 	attr.rekey_len++;
 	assert_int_equal(gv_attr_encode(&attr, mac_key, value, sizeof(value)),
 			 0);
+}
+
+/* What GSA_REKEY messages take at most, where the attribute has more room. */
+static void rekey_octets(void **state)
+{
+	static uint8_t octets[GV_ATTR_MAX];
+	static const size_t too_many[] = {GV_REKEY_MAX + 1, GV_REKEY_MAX + 12};
+	struct gv_attr attr = descriptor(), back;
+	uint8_t value[GV_ATTR_MAX];
+	const size_t at = 18 + 7; /* behind header and gateway */
+	size_t len;
+
+	attr.rekey = octets;
+	attr.rekey_len = GV_REKEY_MAX;
+	len = gv_attr_encode(&attr, mac_key, value, sizeof(value));
+	assert_int_equal(len, at + 3 + GV_REKEY_MAX + 16);
+	assert_int_equal(gv_attr_decode(value, len, &back), GV_ATTR_OK);
+	assert_attr(&attr, &back);
+	for (size_t i = 0; i < ARRAY_LEN(too_many); i++) {
+		attr.rekey_len = too_many[i];
+		assert_int_equal(
+			gv_attr_encode(&attr, mac_key, value, sizeof(value)),
+			0);
+		value[at + 1] = too_many[i] >> 8;
+		value[at + 2] = too_many[i] & 0xff;
+		len = at + 3 + too_many[i] + 16;
+		assert_true(len <= sizeof(value));
+		assert_int_equal(gv_attr_decode(value, len, &back),
+				 GV_ATTR_BAD_TLV);
+	}
 }
 
 static void refuses_to_encode(void **state)
@@ -426,6 +458,7 @@ int main(void)
 		cmocka_unit_test(sealed_tlvs),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(the_largest),
+		cmocka_unit_test(rekey_octets),
 		cmocka_unit_test(refuses_to_encode),
 		cmocka_unit_test(fits_or_fails),
 		cmocka_unit_test(malformed),
