@@ -228,6 +228,28 @@ struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg)
 	return peer && gvpn_neighbor_is_member(peer, reg) ? peer : NULL;
 }
 
+/* All whose registration this is: more than one only by identity. */
+static void each_neighbor(const struct gvpn_reg *reg,
+			  void (*visit)(struct peer *peer))
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	if (!gvpn_neighbor_has_identity(reg)) {
+		peer = gvpn_rr_neighbor(reg);
+		if (peer)
+			visit(peer);
+		return;
+	}
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
+		if (gvpn_neighbor_is_member(peer, reg))
+			visit(peer);
+	}
+}
+
 static void ask_again(struct peer *peer)
 {
 	gvpn_drop_forget(peer);
@@ -260,34 +282,29 @@ static void transit_changed(void)
 static void ask_registered(void)
 {
 	struct gvpn_reg *reg;
-	struct peer *peer;
 
 	frr_each (gvpn_regs, gvpn.regs, reg) {
-		peer = reg->ask ? gvpn_rr_neighbor(reg) : NULL;
+		if (!reg->ask)
+			continue;
 		reg->ask = false;
-		if (peer)
-			ask_again(peer);
+		each_neighbor(reg, ask_again);
 	}
 }
 
 void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited)
 {
-	struct peer *peer;
-
 	if (!gvpn.reflector)
 		return;
 
 	gvpn_rr_walk();
 	transit_changed();
-	peer = gvpn_rr_neighbor(reg);
-	if (peer)
-		gvpn_policy_apply_peer(peer);
+	each_neighbor(reg, gvpn_policy_apply_peer);
 	if (limited) {
 		/* Not before all have the policies that follow from it. */
 		gvpn_policy_apply_soon(ask_registered);
-	} else if (peer) {
+	} else {
 		reg->ask = false;
-		ask_again(peer);
+		each_neighbor(reg, ask_again);
 	}
 }
 
