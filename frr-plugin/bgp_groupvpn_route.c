@@ -501,6 +501,21 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	return GVPN_DROP_NONE;
 }
 
+/* Descriptor and member route have one NLRI each. */
+static bool is_nlri_of(uint8_t kind, const struct bgp_dest *dest)
+{
+	const struct prefix *nlri = bgp_dest_get_prefix(dest);
+
+	switch (kind) {
+	case GV_KIND_DESCRIPTOR:
+		return prefix_same(nlri, &gvpn_descriptor_nlri);
+	case GV_KIND_MEMBER:
+		return prefix_same(nlri, &gvpn_member_nlri);
+	default:
+		return true;
+	}
+}
+
 static enum gvpn_drop judge_value(struct verdict *v,
 				  const struct bgp_dest *dest,
 				  const uint8_t *value, size_t len)
@@ -521,7 +536,7 @@ static enum gvpn_drop judge_value(struct verdict *v,
 	if (!v->group || !v->group->active)
 		return GVPN_DROP_NONE;
 	if (!rd_is_ours || rd_group != v->a.group_id ||
-	    rd_member != v->a.member_id)
+	    rd_member != v->a.member_id || !is_nlri_of(v->a.kind, dest))
 		return GVPN_DROP_RD;
 	if (reading->drop)
 		return reading->drop;
@@ -644,8 +659,9 @@ static void heard_detach(struct gvpn_heard *heard)
 
 static void heard_free(struct gvpn_heard *heard)
 {
-	/* a group has one destination for its descriptor */
-	if (heard->kind == GV_KIND_DESCRIPTOR)
+	/* A group has one destination for its descriptor; what claims to be
+	 * one anywhere else says nothing. */
+	if (heard->kind == GV_KIND_DESCRIPTOR && heard->drop != GVPN_DROP_RD)
 		gvpn_group_rekey(heard->group, NULL, 0);
 	heard_detach(heard);
 	if (heard->rejected)
