@@ -262,6 +262,13 @@ static void evict(groupvpn_gcks_group_t *group,
 		rekey->dismiss(rekey, group, registration);
 		groupvpn_gcks_group_unregister(group, registration, text);
 	}
+	else
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y', which is not "
+			 "registered, loses its keys: not authorised anymore: %s",
+			 group->cfg->name, registration->member_id, registration->identity,
+			 why);
+	}
 	groupvpn_gcks_group_disown(group, registration);
 }
 
@@ -331,7 +338,11 @@ METHOD(groupvpn_gcks_policy_t, recheck, void,
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (enumerator->enumerate(enumerator, &registration))
 	{
-		if (registration->ike_sa)
+		/* one that is away may still get new keys by BGP. After a restart it is
+		 * not known what certificate it had: it is asked about when it is back */
+		if (registration->sender_id &&
+			(!registration->remembered ||
+			 registration->class == AUTH_CLASS_PSK))
 		{
 			applicant = to_applicant(registration);
 			policy->recheck(policy, group->cfg, &applicant);

@@ -53,7 +53,7 @@ struct groupvpn_gcks_policy_t {
 					 uint32_t group_id, message_t *message);
 
 	/**
-	 * Ask again about all members of a group.
+	 * Ask again about all members of a group, those that are away included.
 	 */
 	void (*recheck)(groupvpn_gcks_policy_t *this, groupvpn_gcks_group_t *group);
 
