@@ -30,6 +30,7 @@ const uint8_t *gvpn_attr_value(const struct attr *attr, size_t *len)
 	const struct transit *transit = bgp_attr_get_transit(attr);
 	struct gv_reader r;
 
+	*len = 0;
 	if (!transit)
 		return NULL;
 

@@ -101,7 +101,8 @@ static void uninject(struct gvpn_heard *heard)
 
 /* The attributes of an opened route: those of the site, behind the AS path by
  * which it came.  The local preference is such that the site's own routes of
- * the same prefix are better. */
+ * the same prefix are better.  NULL: there is no key for what the attribute
+ * has sealed now; it is about to be judged again. */
 static struct attr *injected_attr(const struct gvpn_heard *heard,
 				  struct bgp *bgp)
 {
@@ -116,7 +117,9 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 	size_t len;
 
 	value = gvpn_attr_value(heard->attr, &len);
-	reading = gvpn_read(heard->attr, value, len);
+	reading = value ? gvpn_read(heard->attr, value, len) : NULL;
+	if (!reading || reading->drop)
+		return NULL;
 	inner = &reading->inner;
 
 	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
@@ -151,6 +154,8 @@ static void inject(struct gvpn_heard *heard)
 	struct bgp *bgp = heard->group->bind->bgp;
 	struct attr *attr = injected_attr(heard, bgp);
 
+	if (!attr)
+		return;
 	if (heard->own.pi)
 		gvpn_injecteds_del(injecteds, heard);
 	gvpn_own_set(&heard->own, bgp, family2afi(heard->prefix.family),
