@@ -403,6 +403,7 @@ void gvpn_policy_apply(void)
 
 static struct event *t_apply;
 static unsigned int apply_next; /* position in bgp->peer */
+static bool applying, apply_again;
 static void (*apply_done)(void);
 
 /* A change of the list meanwhile is looked after by whoever makes it. */
@@ -413,8 +414,11 @@ static void apply_run(struct event *t)
 	unsigned int at = 0;
 	struct peer *peer;
 
-	if (!bgp)
+	if (!bgp) {
+		applying = false;
+		apply_again = false;
 		return;
+	}
 	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
 		if (at++ < apply_next)
 			continue;
@@ -426,13 +430,27 @@ static void apply_run(struct event *t)
 		}
 		gvpn_policy_apply_peer(peer);
 	}
-	apply_done();
+	applying = apply_again;
+	apply_again = false;
+	if (applying) {
+		apply_next = 0;
+		event_add_event(gvpn.master, apply_run, NULL, 0, &t_apply);
+	} else {
+		apply_done();
+	}
 }
 
 void gvpn_policy_apply_soon(void (*done)(void))
 {
-	apply_next = 0;
 	apply_done = done;
+	/* A pass is finished first: else who is last might never have a turn
+	 * while registrations keep coming. */
+	if (applying) {
+		apply_again = true;
+		return;
+	}
+	applying = true;
+	apply_next = 0;
 	event_add_event(gvpn.master, apply_run, NULL, 0, &t_apply);
 }
 
