@@ -547,8 +547,9 @@ void gvpn_rr_forget_bgp(void);
 /* A registration came, changed or goes; limited: some in its group name, or
  * named, others. */
 void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited);
-/* What the configuration says of neighbours has changed. */
-void gvpn_rr_neighbors_changed(void);
+/* What the configuration says of a neighbour, or of a peer-group's (its
+ * configuration), has changed, and policies with it: asks for their routes. */
+void gvpn_rr_neighbor_changed(struct peer *changed);
 /* The first neighbour whose registration this is, NULL if there is none. */
 struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg);
 

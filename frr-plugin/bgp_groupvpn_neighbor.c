@@ -190,10 +190,10 @@ static struct peer *lookup_in_default(struct vty *vty, struct bgp *bgp,
 }
 
 /* What it said before was true of other routes. */
-static int changed(void)
+static int changed(struct peer *peer)
 {
 	gvpn_policy_apply();
-	gvpn_rr_neighbors_changed();
+	gvpn_rr_neighbor_changed(peer);
 	return CMD_SUCCESS;
 }
 
@@ -210,7 +210,7 @@ DEFUN(gvpn_neighbor_transit, gvpn_neighbor_transit_cmd,
 		gvpn_neighbor_forget_peer(peer);
 	else
 		neighbor_set(peer, NULL);
-	return changed();
+	return changed(peer);
 }
 
 DEFUN(gvpn_neighbor_member, gvpn_neighbor_member_cmd, GVPN_CMD_NEIGHBOR_MEMBER,
@@ -228,7 +228,7 @@ DEFUN(gvpn_neighbor_member, gvpn_neighbor_member_cmd, GVPN_CMD_NEIGHBOR_MEMBER,
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	neighbor_set(peer, identity);
-	return changed();
+	return changed(peer);
 }
 
 DEFUN(no_gvpn_neighbor_member, no_gvpn_neighbor_member_cmd,
@@ -240,7 +240,7 @@ DEFUN(no_gvpn_neighbor_member, no_gvpn_neighbor_member_cmd,
 	if (!peer)
 		return CMD_WARNING_CONFIG_FAILED;
 	gvpn_neighbor_forget_peer(peer);
-	return changed();
+	return changed(peer);
 }
 
 void gvpn_neighbor_write(struct bgp *bgp, struct vty *vty)

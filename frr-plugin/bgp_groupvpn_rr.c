@@ -308,8 +308,19 @@ void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited)
 	}
 }
 
-void gvpn_rr_neighbors_changed(void)
+void gvpn_rr_neighbor_changed(struct peer *changed)
 {
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!gvpn.reflector)
+		return;
+
 	gvpn_rr_walk();
 	transit_changed();
+	for (ALL_LIST_ELEMENTS(changed->bgp->peer, node, next, peer)) {
+		if (peer == changed ||
+		    (peer->group && peer->group->conf == changed))
+			ask_again(peer);
+	}
 }
