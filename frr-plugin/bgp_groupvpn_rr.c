@@ -197,8 +197,10 @@ void gvpn_rr_forget_bgp(void)
 
 	gvpn_walker_stop(&walker);
 	event_cancel(&t_transit);
-	frr_each (gvpn_groups, gvpn.groups, group)
+	frr_each (gvpn_groups, gvpn.groups, group) {
 		gvpn_own_forget(&group->own);
+		gvpn_group_rekey(group, NULL, 0);
+	}
 }
 
 struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg)

@@ -539,7 +539,9 @@ static void show_heard(struct vty *vty, json_object *json,
 	frr_each (gvpn_group_heards_const, group->heards, heard) {
 		if (!heard->drop && heard->kind != GV_KIND_ROUTES)
 			continue;
-		is_of_group(heard->dest, group->id, &member_id);
+		/* dropped perhaps because it is not */
+		if (!is_of_group(heard->dest, group->id, &member_id))
+			member_id = 0;
 		route_line_out(vty, json, "in",
 			       heard->drop ? NULL : &heard->prefix, member_id,
 			       &heard->gateway,
