@@ -203,13 +203,18 @@ DEFUN(gvpn_neighbor_transit, gvpn_neighbor_transit_cmd,
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
 	bool no = strcmp(argv[0]->text, "no") == 0;
 	struct peer *peer = lookup_in_default(vty, bgp, argv[1 + no]->arg);
+	struct gvpn_neighbor *neighbor;
 
 	if (!peer)
 		return CMD_WARNING_CONFIG_FAILED;
-	if (no)
-		gvpn_neighbor_forget_peer(peer);
-	else
+	if (!no) {
 		neighbor_set(peer, NULL);
+		return changed(peer);
+	}
+	neighbor = find(peer);
+	if (!neighbor || !neighbor->transit)
+		return CMD_SUCCESS;
+	neighbor_free(neighbor);
 	return changed(peer);
 }
 
@@ -236,10 +241,17 @@ DEFUN(no_gvpn_neighbor_member, no_gvpn_neighbor_member_cmd,
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
 	struct peer *peer = lookup_in_default(vty, bgp, argv[2]->arg);
+	const char *identity = argc > 5 ? argv[5]->arg : NULL;
+	struct gvpn_neighbor *neighbor;
 
 	if (!peer)
 		return CMD_WARNING_CONFIG_FAILED;
-	gvpn_neighbor_forget_peer(peer);
+	/* A tool may set what is new before it takes back what was. */
+	neighbor = find(peer);
+	if (!neighbor || !neighbor->identity ||
+	    (identity && strcmp(neighbor->identity, identity) != 0))
+		return CMD_SUCCESS;
+	neighbor_free(neighbor);
 	return changed(peer);
 }
 
