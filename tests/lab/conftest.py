@@ -118,6 +118,22 @@ def own_lab(request):
         lab.close()
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "long: not in `make check`, which has to be done in time; "
+        "`make check-long` has these, and so has whoever asks by name")
+
+
+def pytest_collection_modifyitems(config, items):
+    option = config.option
+    if option.markexpr or option.keyword or any(
+            ".py" in argument for argument in config.args):
+        return
+    skipped = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=skipped)
+    items[:] = [item for item in items if item not in skipped]
+
+
 def pytest_sessionfinish(session):
     Shared.drop()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
