@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -296,6 +297,33 @@ class Capture:
             size = struct.unpack(f"{order}I", data[at + 8:at + 12])[0]
             yield data[at + 16:at + 16 + size]
             at += 16 + size
+
+
+class Flood:
+    """Pings every 20 ms until it is asked how many answers never came."""
+
+    INTERVAL = 0.02
+
+    def __init__(self, namespace, address):
+        # A pipe that nobody reads would stop it.
+        self.output = tempfile.TemporaryFile("w+")
+        self.began = time.monotonic()
+        self.process = namespace.popen("ping", "-n", "-i", self.INTERVAL,
+                                       "-W", "5", address, stdout=self.output)
+
+    def end(self):
+        """How many were sent, and how many of these never answered."""
+        lasted = time.monotonic() - self.began
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(10)
+        self.output.seek(0)
+        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl",
+                                               self.output.read())}
+        # What is on its way at the end is nobody's fault.
+        sent = max(answered)
+        if sent < lasted / self.INTERVAL / 4:
+            raise LabError(f"only {sent} pings in {lasted:.0f} seconds")
+        return sent, sent - len(answered)
 
 
 class Daemon:

@@ -8,14 +8,12 @@ IKE SA was needed is what the counters say.
 import contextlib
 import ipaddress
 import re
-import signal
 import socket
 import struct
-import subprocess
 
 from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, Speaker,
                          group_attribute, rd, tlv, update, vpnv6_nlri)
-from lab import wait_for
+from lab import Flood, wait_for
 from sites import SR_ADDRESS, SR_AS, Network, Site, member_swanctl
 from test_management import counters, ctl, ctl_json, epoch
 from test_policing import in_place_of_bgpd, route_epoch
@@ -319,24 +317,6 @@ def new_keys(lab):
     since = lab["sr"].log_size("charon")
     ctl(lab["sr"], "rekey", "blue")
     return lab["sr"].log("charon", since)
-
-
-class Flood:
-    """Pings every 20 ms until it is asked how many answers never came."""
-
-    def __init__(self, namespace, address):
-        self.process = namespace.popen("ping", "-n", "-i", "0.02", "-W", "5",
-                                       address, stdout=subprocess.PIPE,
-                                       text=True)
-
-    def end(self):
-        """How many were sent, and how many of these never answered."""
-        self.process.send_signal(signal.SIGINT)
-        out = self.process.communicate()[0]
-        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", out)}
-        # what is on its way at the end is nobody's fault
-        sent = max(answered)
-        return sent, sent - len(answered)
 
 
 def test_100_rekeys_lose_no_packet(own_lab):
