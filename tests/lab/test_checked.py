@@ -15,6 +15,8 @@ from lab import wait_for
 from sites import SR_ADDRESS, Network, Site, member_swanctl
 from test_policing import in_place_of_bgpd, malformed
 
+pytestmark = pytest.mark.long
+
 UBSAN = os.environ.get("GROUPVPN_UBSAN")
 VALGRIND = ("valgrind", "--log-file=/var/log/{}.valgrind", "--num-callers=40",
             "--keep-debuginfo=yes", "--leak-check=full",

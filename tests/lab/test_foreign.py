@@ -15,6 +15,8 @@ from lab import wait_for
 from sites import (SR_ADDRESS, SR_AS, Network, Site, SiteLab, member_frr,
                    sr_frr)
 
+pytestmark = pytest.mark.long
+
 # Each of its own: none takes what has its own in the path.
 FOREIGN_AS = {"192.0.2.6": 64512, "192.0.2.10": 64513, "192.0.2.14": 64514}
 SITES = {"viafrr": "192.0.2.6", "viabird": "192.0.2.10",

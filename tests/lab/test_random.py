@@ -23,6 +23,8 @@ from sites import SR_ADDRESS, member_swanctl
 from test_management import ctl
 from test_restart import start_charon
 
+pytestmark = pytest.mark.long
+
 SECONDS = float(os.environ.get("GROUPVPN_RANDOM_SECONDS") or 60)
 SEED = int(os.environ.get("GROUPVPN_RANDOM_SEED") or
            random.SystemRandom().randint(1, 99999))

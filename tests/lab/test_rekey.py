@@ -11,6 +11,8 @@ import re
 import socket
 import struct
 
+import pytest
+
 from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, Speaker,
                          group_attribute, rd, tlv, update, vpnv6_nlri)
 from lab import Flood, wait_for
@@ -319,6 +321,7 @@ def new_keys(lab):
     return lab["sr"].log("charon", since)
 
 
+@pytest.mark.long
 def test_100_rekeys_lose_no_packet(own_lab):
     lab = own_lab(Network(
         groups={"blue": 100},
