@@ -92,6 +92,7 @@ def test_session_survives_epochs(channel):
     assert_nothing_in_clear(channel)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ("stop", "kill"))
 def test_charon_of_the_reflector_restarts(channel, end):
     """BGP waits for it, or comes back with it; in between nothing passes."""
@@ -113,6 +114,7 @@ def test_charon_of_the_reflector_restarts(channel, end):
     assert_nothing_in_clear(channel)
 
 
+@pytest.mark.long
 def test_charon_of_a_member_restarts(channel):
     channel["one"].charon.kill()
     start_charon(channel["one"])
@@ -122,6 +124,7 @@ def test_charon_of_a_member_restarts(channel):
 
 
 # From here on there is BGP in clear, as the operator has it.
+@pytest.mark.long
 def test_other_neighbours_can_be_exempted(channel):
     sr, other = channel["sr"], channel["b1"]
 

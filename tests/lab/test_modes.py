@@ -212,6 +212,7 @@ def test_second_ipip_group_at_a_gateway_is_refused(modes):
         modes.restore("sr")
 
 
+@pytest.mark.long
 def test_modes_and_ciphers_change_without_loss(modes):
     one, two = modes.network.sites
     flood = Flood(modes.far(one, "cbc"), two.end_host_address("cbc"))

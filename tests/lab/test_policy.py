@@ -269,6 +269,7 @@ def test_options_come_first(lab, admit, server):
     assert counters(lab["sr"], "strict")["policy-asked"] == asked
 
 
+@pytest.mark.long
 def test_server_is_away(lab, admit, server):
     """Who was allowed is, who was not asked about waits; told once."""
     sr = lab["sr"]

@@ -277,6 +277,7 @@ def test_what_is_forged_or_replayed_is_counted(lab):
     wait_by_bgp(lab)
 
 
+@pytest.mark.long
 def test_without_bgpd_new_keys_come_in_band(lab):
     sr, member, others = lab["sr"], lab["blue1"], ["blue2", "dual"]
     wait_by_bgp(lab)

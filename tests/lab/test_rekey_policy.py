@@ -4,6 +4,8 @@
 import contextlib
 import signal
 
+import pytest
+
 from lab import wait_for
 from sites import STRONGSWAN_TIMING, member_swanctl, sr_swanctl
 from test_management import counters, ctl, ctl_json, monitor  # noqa: F401
@@ -99,6 +101,7 @@ def silent(lab, events, name, timing=STRONGSWAN_TIMING):
         host.swanctl("--terminate", "--ike", "sr", "--force", check=False)
 
 
+@pytest.mark.long
 def test_who_does_not_answer_loses_its_ike_sa(lab, monitor):  # noqa: F811
     """charon has repeated the rekey in vain, and closes the IKE_SA."""
     events = monitor(lab["sr"])
@@ -111,6 +114,7 @@ def test_who_does_not_answer_loses_its_ike_sa(lab, monitor):  # noqa: F811
     assert counters(lab["sr"], "red")["members-ejected"] == before + 1
 
 
+@pytest.mark.long
 def test_who_owes_three_answers_is_removed(lab, monitor):  # noqa: F811
     """charon would repeat for longer than that."""
     events = monitor(lab["sr"])
