@@ -964,6 +964,19 @@ static status_t fail_load(private_groupvpn_store_t *this, uint32_t id,
 }
 
 /**
+ * End a statement that read rows of a group
+ *
+ * @param row			what its last step returned
+ */
+static status_t end_rows(private_groupvpn_store_t *this, uint32_t id,
+						 sqlite3_stmt *stmt, int row)
+{
+	sqlite3_finalize(stmt);
+	return row == SQLITE_DONE ? SUCCESS
+							  : fail_load(this, id, sqlite3_errmsg(this->db));
+}
+
+/**
  * Read the state of a group
  */
 static status_t load_group(private_groupvpn_store_t *this, uint32_t id,
@@ -1094,9 +1107,7 @@ static status_t load_members(private_groupvpn_store_t *this, uint32_t id,
 							   sqlite3_column_int(stmt, 4));
 		identity->destroy(identity);
 	}
-	sqlite3_finalize(stmt);
-	return row == SQLITE_DONE ? SUCCESS
-							  : fail_load(this, id, sqlite3_errmsg(this->db));
+	return end_rows(this, id, stmt, row);
 }
 
 /**
@@ -1123,9 +1134,7 @@ static status_t load_evictions(private_groupvpn_store_t *this, uint32_t id,
 		}
 		identity->destroy(identity);
 	}
-	sqlite3_finalize(stmt);
-	return row == SQLITE_DONE ? SUCCESS
-							  : fail_load(this, id, sqlite3_errmsg(this->db));
+	return end_rows(this, id, stmt, row);
 }
 
 METHOD(groupvpn_store_t, load, status_t,
@@ -1331,9 +1340,7 @@ static status_t load_messages(private_groupvpn_store_t *this, uint32_t id,
 		memcpy(message->octets, sqlite3_column_blob(stmt, 2), message->len);
 		messages->insert_last(messages, message);
 	}
-	sqlite3_finalize(stmt);
-	return row == SQLITE_DONE ? SUCCESS
-							  : fail_load(this, id, sqlite3_errmsg(this->db));
+	return end_rows(this, id, stmt, row);
 }
 
 METHOD(groupvpn_store_t, load_kek, status_t,
