@@ -145,6 +145,28 @@ METHOD(groupvpn_gcks_manage_t, rekey, bool,
 }
 
 /**
+ * Do something about a member with its group locked
+ */
+static bool act(private_groupvpn_gcks_manage_t *this,
+				const groupvpn_gcks_subject_t *subject,
+				groupvpn_gcks_result_t *result, char why[GV_TEXT_MAX + 1],
+				bool (*action)(groupvpn_gcks_group_t*,
+							   const groupvpn_gcks_subject_t*,
+							   groupvpn_gcks_result_t*, char*))
+{
+	groupvpn_gcks_group_t *group = lock_group(this, subject->group, why);
+	bool ok;
+
+	if (!group)
+	{
+		return FALSE;
+	}
+	ok = action(group, subject, result, why);
+	this->gcks->groups->unlock(this->gcks->groups);
+	return ok;
+}
+
+/**
  * Tell that whether an identity is evicted could not be stored
  */
 static bool not_stored(groupvpn_gcks_group_t *group, identification_t *identity,
@@ -218,16 +240,7 @@ METHOD(groupvpn_gcks_manage_t, evict, bool,
 	const groupvpn_gcks_subject_t *subject, groupvpn_gcks_result_t *result,
 	char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_gcks_group_t *group = lock_group(this, subject->group, why);
-	bool ok;
-
-	if (!group)
-	{
-		return FALSE;
-	}
-	ok = evict_identity(group, subject, result, why);
-	this->gcks->groups->unlock(this->gcks->groups);
-	return ok;
+	return act(this, subject, result, why, evict_identity);
 }
 
 /**
@@ -278,16 +291,7 @@ METHOD(groupvpn_gcks_manage_t, readmit, bool,
 	const groupvpn_gcks_subject_t *subject, groupvpn_gcks_result_t *result,
 	char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_gcks_group_t *group = lock_group(this, subject->group, why);
-	bool ok;
-
-	if (!group)
-	{
-		return FALSE;
-	}
-	ok = readmit_identity(group, subject, result, why);
-	this->gcks->groups->unlock(this->gcks->groups);
-	return ok;
+	return act(this, subject, result, why, readmit_identity);
 }
 
 /* --- lists --- */
