@@ -288,7 +288,6 @@ static void enter(groupvpn_gcks_group_t *group,
 				  groupvpn_authorization_t *authorization)
 {
 	groupvpn_registrations_t *registrations = group->registrations;
-	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
 	host_t *me = ike_sa->get_my_host(ike_sa);
 	bool added = is_added(group, registration);
@@ -317,7 +316,6 @@ static void enter(groupvpn_gcks_group_t *group,
 	registrations->set(registrations, registration,
 					   ike_sa->get_unique_id(ike_sa), ike_sa->get_id(ike_sa),
 					   gateway);
-	recheck->note(recheck, registration, ike_sa);
 	group->counters[GCKS_REGISTRATIONS]++;
 	DBG1(DBG_IKE, "groupvpn: group '%s': '%Y' at %H registered as member %u "
 		 "with Sender-ID %u, epoch %u", group->cfg->name,
@@ -500,7 +498,8 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		snprintf(why, GV_TEXT_MAX + 1, "the group's keys have expired");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	if (registration->class != authorization.class)
+	if (recheck->note(recheck, registration, ike_sa) ||
+		registration->class != authorization.class)
 	{
 		registration->class = authorization.class;
 		registration->stored = FALSE;

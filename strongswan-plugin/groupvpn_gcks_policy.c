@@ -309,7 +309,9 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 			found = TRUE;
 		}
 		else if (group->kek && group->admitted_others &&
-				 registration->remembered)
+				 !registration->ike_sa &&
+				 (registration->remembered ||
+				  decision.verdict == GROUPVPN_UNDECIDED))
 		{	/* it is judged when it comes back, and gets no keys before */
 			group->kek->remove(group->kek, registration->member_id);
 		}
@@ -338,8 +340,8 @@ METHOD(groupvpn_gcks_policy_t, recheck, void,
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (enumerator->enumerate(enumerator, &registration))
 	{
-		/* one that is away may still get new keys by BGP. After a restart it is
-		 * not known what certificate it had: it is asked about when it is back */
+		/* one that is away may still get new keys by BGP. If it is not known
+		 * what certificate it had it is asked about when it is back */
 		if (registration->sender_id &&
 			(!registration->remembered ||
 			 registration->class == AUTH_CLASS_PSK))

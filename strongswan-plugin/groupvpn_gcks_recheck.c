@@ -2,7 +2,9 @@
 /*
  * All members are checked at an interval, and each when its certificate
  * expires: by one job of low priority, one after the other, since a check may
- * wait for a revocation list.
+ * wait for a revocation list. That takes no IKE_SA: who is away may go on by
+ * the keys that BGP brings, as long as policy allows and its certificate is
+ * good. So the store keeps the certificates, too.
  *
  * Who fails is removed and told so, as one that policy does not allow anymore.
  * It is not evicted: with another certificate it may come back at once, by
@@ -333,15 +335,15 @@ CALLBACK(on_timer, void,
 	groups->unlock(groups);
 }
 
-METHOD(groupvpn_gcks_recheck_t, note, void,
+METHOD(groupvpn_gcks_recheck_t, note, bool,
 	private_groupvpn_gcks_recheck_t *this,
 	groupvpn_registration_t *registration, ike_sa_t *ike_sa)
 {
+	auth_cfg_t *before = registration->auth, *auth;
 	identification_t *identity;
 	enumerator_t *enumerator;
-	auth_cfg_t *auth;
+	bool same;
 
-	DESTROY_IF(registration->auth);
 	registration->auth = NULL;
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
 	while (enumerator->enumerate(enumerator, &auth))
@@ -356,6 +358,11 @@ METHOD(groupvpn_gcks_recheck_t, note, void,
 		}
 	}
 	enumerator->destroy(enumerator);
+	same = before && registration->auth
+		   ? same_certificate(before, registration->auth)
+		   : before == registration->auth;
+	DESTROY_IF(before);
+	return !same;
 }
 
 METHOD(groupvpn_gcks_recheck_t, is_void, bool,

@@ -24,8 +24,9 @@ struct groupvpn_gcks_recheck_t {
 	 * Note how one who registers was authenticated. Wants the lock.
 	 *
 	 * @param ike_sa	IKE_SA it registers by, checked out
+	 * @return			TRUE if it was by another certificate than was noted
 	 */
-	void (*note)(groupvpn_gcks_recheck_t *this,
+	bool (*note)(groupvpn_gcks_recheck_t *this,
 				 groupvpn_registration_t *registration, ike_sa_t *ike_sa);
 
 	/**

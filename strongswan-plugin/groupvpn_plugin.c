@@ -305,6 +305,12 @@ METHOD(plugin_t, get_features, int,
 				PLUGIN_DEPENDS(CUSTOM, "socket"),
 				PLUGIN_DEPENDS(KDF, KDF_PRF_PLUS),
 				PLUGIN_SDEPEND(CUSTOM, "vici"),
+				/* the store has certificates of members */
+				PLUGIN_SDEPEND(CERT_DECODE, CERT_X509),
+				PLUGIN_SDEPEND(PUBKEY, KEY_RSA),
+				PLUGIN_SDEPEND(PUBKEY, KEY_ECDSA),
+				PLUGIN_SDEPEND(PUBKEY, KEY_ED25519),
+				PLUGIN_SDEPEND(PUBKEY, KEY_ED448),
 	};
 	*features = f;
 	return countof(f);

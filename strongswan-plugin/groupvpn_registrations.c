@@ -20,6 +20,7 @@
  */
 
 #include "groupvpn_registrations.h"
+#include "groupvpn_certificates.h"
 #include "groupvpn_util.h"
 
 #include <collections/hashtable.h>
@@ -305,13 +306,20 @@ METHOD(groupvpn_registrations_t, allot, bool,
 
 METHOD(groupvpn_registrations_t, restore, void,
 	private_groupvpn_registrations_t *this, identification_t *identity,
-	uint16_t member_id, uint32_t sender_id, auth_class_t class)
+	uint16_t member_id, uint32_t sender_id, auth_class_t class,
+	auth_cfg_t *auth)
 {
 	groupvpn_registration_t *registration;
 
 	registration = get(this, identity, member_id);
 	registration->class = class;
-	registration->remembered = TRUE;
+	registration->auth = auth;
+	if (auth && class == AUTH_CLASS_PUBKEY)
+	{
+		registration->certificate = groupvpn_certificate(auth);
+		registration->certificate->get_ref(registration->certificate);
+	}
+	registration->remembered = !registration->certificate;
 	registration->sender_id = sender_id;
 	registration->last_sender_id = sender_id;
 	registration->stored_sender_id = sender_id;

@@ -51,9 +51,12 @@ struct groupvpn_registration_t {
 	/** how the identity was authenticated last, AUTH_CLASS_ANY if not known */
 	auth_class_t class;
 
-	/** certificate it was authenticated with last, NULL if there was none, or
-	 * if that was in an earlier run of the GCKS */
+	/** certificate it was authenticated with last, NULL if there was none or
+	 * if it is not known */
 	certificate_t *certificate;
+
+	/** it is from an earlier run of the GCKS whose store has not got the
+	 * certificate, if there was any */
 	bool remembered;
 
 	/** what it may do */
@@ -61,8 +64,9 @@ struct groupvpn_registration_t {
 
 	/** name that policy has for it, empty if none */
 	char label[GV_NAME_MAX + 1];
-	/** that authentication if it was by a certificate, and in this run of the
-	 * GCKS; otherwise NULL */
+
+	/** what is known of its last authentication by a certificate, with those
+	 * that it has sent; NULL if there was none or if it is not known */
 	auth_cfg_t *auth;
 
 	/** up to when it has used up its share of new Sender-IDs, groupvpn_now()
@@ -178,10 +182,13 @@ struct groupvpn_registrations_t {
 	/**
 	 * Make an entry as an earlier run of the GCKS has stored it. Nobody else
 	 * gets its identifiers.
+	 *
+	 * @param auth		its certificates, which the entry then owns; NULL if
+	 *					there are none
 	 */
 	void (*restore)(groupvpn_registrations_t *this, identification_t *identity,
 					uint16_t member_id, uint32_t sender_id,
-					auth_class_t class);
+					auth_class_t class, auth_cfg_t *auth);
 
 	/**
 	 * Allot no Sender-ID up to this one, an earlier run may have given it.

@@ -29,6 +29,7 @@
  */
 
 #include "groupvpn_store.h"
+#include "groupvpn_certificates.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -158,6 +159,20 @@ static const char *const schemas[] = {
 
 	"ALTER TABLE groups ADD COLUMN admission INTEGER NOT NULL DEFAULT 0"
 	" CHECK (admission BETWEEN 0 AND 0xffffffff);",
+
+	"ALTER TABLE members ADD COLUMN certificates BLOB NOT NULL DEFAULT x''"
+	" CHECK (length(certificates) <= 0xffff);"
+	"ALTER TABLE rekey_messages RENAME TO rekey_messages_3;"
+	"CREATE TABLE rekey_messages ("
+	" group_id INTEGER NOT NULL,"
+	" position INTEGER NOT NULL,"
+	" brings_kek INTEGER NOT NULL CHECK (brings_kek IN (0, 1)),"
+	" since INTEGER NOT NULL,"
+	" message BLOB NOT NULL CHECK (length(message) BETWEEN 1 AND 0xffff),"
+	" PRIMARY KEY (group_id, position)"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO rekey_messages SELECT * FROM rekey_messages_3;"
+	"DROP TABLE rekey_messages_3;",
 };
 
 typedef struct private_groupvpn_store_t private_groupvpn_store_t;
@@ -1086,6 +1101,25 @@ static identification_t *get_identity(sqlite3_stmt *stmt, int column)
 }
 
 /**
+ * The certificates of a member in a column of a row
+ */
+static auth_cfg_t *get_certificates(sqlite3_stmt *stmt, int column,
+									identification_t *identity)
+{
+	chunk_t data = chunk_create((u_char*)sqlite3_column_blob(stmt, column),
+								sqlite3_column_bytes(stmt, column));
+	auth_cfg_t *auth = groupvpn_certificates_decode(data);
+
+	if (data.len && !auth)
+	{
+		DBG1(DBG_CFG, "groupvpn: the certificate that the store has of '%Y' "
+			 "can not be read, it is checked when the member is back",
+			 identity);
+	}
+	return auth;
+}
+
+/**
  * Read the members of a group
  */
 static status_t load_members(private_groupvpn_store_t *this, uint32_t id,
@@ -1096,7 +1130,8 @@ static status_t load_members(private_groupvpn_store_t *this, uint32_t id,
 	int row;
 
 	stmt = prepare(this, "SELECT member_id, sender_id, identity_type, "
-				   "identity, class FROM members WHERE group_id = ?");
+				   "identity, class, certificates FROM members "
+				   "WHERE group_id = ?");
 	sqlite3_bind_int64(stmt, 1, id);
 	while ((row = sqlite3_step(stmt)) == SQLITE_ROW)
 	{
@@ -1104,7 +1139,8 @@ static status_t load_members(private_groupvpn_store_t *this, uint32_t id,
 		registrations->restore(registrations, identity,
 							   sqlite3_column_int(stmt, 0),
 							   sqlite3_column_int(stmt, 1),
-							   sqlite3_column_int(stmt, 4));
+							   sqlite3_column_int(stmt, 4),
+							   get_certificates(stmt, 5, identity));
 		identity->destroy(identity);
 	}
 	return end_rows(this, id, stmt, row);
@@ -1518,20 +1554,26 @@ METHOD(groupvpn_store_t, save_member, void,
 	private_groupvpn_store_t *this, uint32_t id,
 	groupvpn_registration_t *registration)
 {
+	chunk_t certificates = groupvpn_certificates_encode(registration->auth);
 	sqlite3_stmt *stmt;
 
 	stmt = prepare_write(this, "INSERT INTO members "
 						 "(group_id, member_id, sender_id, identity_type, "
-						 "identity, class) VALUES (?, ?, ?, ?, ?, ?) "
+						 "identity, class, certificates) "
+						 "VALUES (?, ?, ?, ?, ?, ?, ?) "
 						 "ON CONFLICT (group_id, member_id) DO UPDATE SET "
 						 "sender_id = excluded.sender_id, "
-						 "class = excluded.class");
+						 "class = excluded.class, "
+						 "certificates = excluded.certificates");
 	sqlite3_bind_int64(stmt, 1, id);
 	sqlite3_bind_int(stmt, 2, registration->member_id);
 	sqlite3_bind_int64(stmt, 3, registration->sender_id);
 	bind_identity(stmt, 4, registration->identity);
 	sqlite3_bind_int(stmt, 6, registration->class);
+	sqlite3_bind_blob(stmt, 7, certificates.ptr ?: (void*)"", certificates.len,
+					  SQLITE_STATIC);
 	write_row(this, stmt);
+	chunk_free(&certificates);
 }
 
 METHOD(groupvpn_store_t, save_eviction, void,

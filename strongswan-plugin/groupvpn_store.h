@@ -157,7 +157,7 @@ struct groupvpn_store_t {
 	void (*remove_epoch)(groupvpn_store_t *this, uint32_t id, uint32_t epoch);
 
 	/**
-	 * Save the identifiers of a member of a group.
+	 * Save the identifiers of a member of a group, and its certificates.
 	 */
 	void (*save_member)(groupvpn_store_t *this, uint32_t id,
 						groupvpn_registration_t *registration);

@@ -3,6 +3,8 @@
 
 from lab import LabError, wait_for
 from test_management import counters, ctl, monitor  # noqa: F401
+from test_rekey import cut_off, group, wait_by_bgp
+from test_restart import start_charon
 
 CRL = "/etc/swanctl/x509crl/ca.crl"
 
@@ -50,6 +52,34 @@ def test_revoked(lab, monitor):  # noqa: F811
         sr.wait_for_log("charon", "certificate was revoked")
         renew(lab)
         events.wait("member-up", group="blue", identity="blue2.example.net")
+    finally:
+        renew(lab)
+        sr.outside(CRL).unlink(missing_ok=True)
+        sr.swanctl("--load-creds", "--clear")
+
+
+def test_revoked_while_away(lab):
+    """No IKE_SA, and none since the GCKS was started: the store knows it."""
+    sr = lab["sr"]
+    wait_by_bgp(lab)
+    before = group(sr)
+    assert before["tree-members"] == 3
+    try:
+        with cut_off(lab, lab.site("blue2")):
+            sr.charon.kill()
+            since = len(sr.log("charon"))
+            sr.write(CRL, lab.credentials.revoke(lab["blue2"]))
+            start_charon(sr)
+            sr.wait_for_log("charon", "'blue2.example.net', which is not "
+                            "registered, loses its keys: certificate revoked",
+                            since)
+            wait_for(lambda: group(sr)["rekey-spi"] != before["rekey-spi"],
+                     "a KEK that blue2 has not")
+            assert group(sr)["tree-members"] == 2
+            # Others that were not back yet have kept what they had.
+            assert "loses its keys" not in "".join(
+                line for line in sr.log("charon", since).splitlines()
+                if "'blue2." not in line)
     finally:
         renew(lab)
         sr.outside(CRL).unlink(missing_ok=True)

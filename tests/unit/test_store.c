@@ -14,8 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 #include <sqlite3.h>
 
+#include "groupvpn_certificates.h"
 #include "groupvpn_store.h"
 
 #define KILLS 60
@@ -333,6 +337,93 @@ static void who_is_away_keeps_its_sender_id(void **state)
 	store->destroy(store);
 }
 
+/* A certificate that nobody has to trust. */
+static certificate_t *make_certificate(const char *name)
+{
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+	X509 *x509 = X509_new();
+	X509_NAME *subject = X509_get_subject_name(x509);
+	certificate_t *cert;
+	uint8_t *der = NULL;
+	int len;
+
+	X509_set_version(x509, 2);
+	X509_gmtime_adj(X509_getm_notBefore(x509), 0);
+	X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+				   (const uint8_t *)name, -1, -1, 0);
+	X509_set_issuer_name(x509, subject);
+	X509_set_pubkey(x509, pkey);
+	assert_true(X509_sign(x509, pkey, EVP_sha256()) > 0);
+	len = i2d_X509(x509, &der);
+	cert = lib->creds->create(lib->creds, CRED_CERTIFICATE, CERT_X509,
+				  BUILD_BLOB_ASN1_DER, chunk_create(der, len),
+				  BUILD_END);
+	assert_non_null(cert);
+	OPENSSL_free(der);
+	X509_free(x509);
+	EVP_PKEY_free(pkey);
+	return cert;
+}
+
+/* Members are checked by their certificates while they are away. */
+static void certificates_come_back(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	groupvpn_registration_t member = example_member(4, 4), *entry;
+	certificate_t *cert = make_certificate("site4"),
+		      *ca = make_certificate("sub CA");
+	struct group group;
+
+	member.auth = auth_cfg_create();
+	member.auth->add(member.auth, AUTH_RULE_IM_CERT, ca->get_ref(ca));
+	member.auth->add(member.auth, AUTH_RULE_SUBJECT_CERT,
+			 cert->get_ref(cert));
+	save_example(store);
+	store->begin(store, true);
+	store->save_member(store, EX_GROUP, &member);
+	assert_true(store->commit(store));
+
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	entry = group.registrations->find(group.registrations, 4);
+	assert_non_null(entry->auth);
+	assert_false(entry->remembered);
+	assert_true(cert->equals(cert, entry->certificate));
+	assert_true(cert->equals(cert, groupvpn_certificate(entry->auth)));
+	assert_true(ca->equals(
+		ca, entry->auth->get(entry->auth, AUTH_RULE_IM_CERT)));
+	/* those of others are not known */
+	entry = group.registrations->find(group.registrations, 1);
+	assert_null(entry->auth);
+	assert_true(entry->remembered);
+	group_free(&group);
+
+	/* one that authenticates otherwise has none any more */
+	member.auth->destroy(member.auth);
+	member.auth = NULL;
+	store->begin(store, true);
+	store->save_member(store, EX_GROUP, &member);
+	assert_true(store->commit(store));
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	assert_null(group.registrations->find(group.registrations, 4)->auth);
+	group_free(&group);
+
+	/* nor has one whose certificate is none; it is told of */
+	store->destroy(store);
+	sql("UPDATE members SET certificates = x'300a0102' "
+	    "WHERE member_id = 4");
+	store = open_store();
+	logged[0] = '\0';
+	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
+	assert_null(group.registrations->find(group.registrations, 4)->auth);
+	assert_non_null(strstr(logged, "can not be read, it is checked when"));
+	group_free(&group);
+	store->destroy(store);
+	member.identity->destroy(member.identity);
+	cert->destroy(cert);
+	ca->destroy(ca);
+}
+
 static void a_sender_id_out_of_reach_is_not_believed(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -469,7 +560,7 @@ static void an_older_store_is_upgraded(void **state)
 	static const char *unknown[] = {
 		"PRAGMA user_version = -1",
 		"PRAGMA user_version = 0",
-		"PRAGMA user_version = 4",
+		"PRAGMA user_version = 5",
 	};
 	groupvpn_store_t *store = open_store();
 	struct group group;
@@ -481,10 +572,11 @@ static void an_older_store_is_upgraded(void **state)
 	sql("DROP TABLE rekey_sas; DROP TABLE tree_keys; "
 	    "DROP TABLE rekey_messages; "
 	    "ALTER TABLE groups DROP COLUMN admission; "
+	    "ALTER TABLE members DROP COLUMN certificates; "
 	    "PRAGMA user_version = 1");
 	store = open_store();
 	assert_non_null(store);
-	assert_non_null(strstr(logged, "upgraded from version 1 to 3"));
+	assert_non_null(strstr(logged, "upgraded from version 1 to 4"));
 	assert_int_equal(load(store, EX_GROUP, &group), SUCCESS);
 	assert_int_equal(group.sas->newest(group.sas)->sa.epoch, 7);
 	assert_int_equal(group.state.admission, 0);
@@ -508,7 +600,7 @@ static void an_older_store_is_upgraded(void **state)
 	for (unsigned int i = 0; i < ARRAY_LEN(unknown); i++) {
 		sql(unknown[i]);
 		assert_null(open_store());
-		assert_non_null(strstr(logged, "knows versions up to 3"));
+		assert_non_null(strstr(logged, "knows versions up to 4"));
 	}
 }
 
@@ -690,6 +782,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(everything_comes_back, fresh),
 		cmocka_unit_test_setup(who_is_away_keeps_its_sender_id, fresh),
+		cmocka_unit_test_setup(certificates_come_back, fresh),
 		cmocka_unit_test_setup(a_sender_id_out_of_reach_is_not_believed,
 				       fresh),
 		cmocka_unit_test_setup(times_are_bounded_whatever_the_clock_did,
@@ -707,7 +800,8 @@ int main(void)
 	};
 	int failed;
 
-	if (!mkdtemp(dir) || !library_init(NULL, "test-store"))
+	if (!mkdtemp(dir) || !library_init(NULL, "test-store") ||
+	    !lib->plugins->load(lib->plugins, "openssl"))
 		return 1;
 	snprintf(file, sizeof(file), "%s/gcks.db", dir);
 	snprintf(key, sizeof(key), "%s/gcks.key", dir);
