@@ -2,6 +2,10 @@
 /*
  * Evictions are an operator's acts, so there are few: a list will do. It is
  * looked through at each registration.
+ *
+ * Whoever has a certificate can authenticate by each of its names, so it is
+ * locked out by an eviction of any of them: and so is one that the CA has issued
+ * since for these names, which a fingerprint would not find.
  */
 
 #include "groupvpn_evictions.h"
@@ -48,6 +52,28 @@ METHOD(groupvpn_evictions_t, find, groupvpn_eviction_t*,
 		{
 			found = eviction;
 			break;
+		}
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+METHOD(groupvpn_evictions_t, find_any, groupvpn_eviction_t*,
+	private_groupvpn_evictions_t *this, identification_t *identity,
+	certificate_t *certificate)
+{
+	enumerator_t *enumerator;
+	groupvpn_eviction_t *eviction, *found = NULL;
+
+	enumerator = this->evictions->create_enumerator(this->evictions);
+	while (!found && enumerator->enumerate(enumerator, &eviction))
+	{
+		if (identity->equals(identity, eviction->identity) ||
+			(certificate &&
+			 certificate->has_subject(certificate, eviction->identity) ==
+															ID_MATCH_PERFECT))
+		{
+			found = eviction;
 		}
 	}
 	enumerator->destroy(enumerator);
@@ -117,6 +143,7 @@ groupvpn_evictions_t *groupvpn_evictions_create()
 		.public = {
 			.add = _add,
 			.find = _find,
+			.find_any = _find_any,
 			.remove = _remove_,
 			.get_count = _get_count,
 			.create_enumerator = _create_enumerator,

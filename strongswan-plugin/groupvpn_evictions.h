@@ -12,6 +12,7 @@
 
 #include "groupvpn_util.h"
 
+#include <credentials/certificates/certificate.h>
 #include <utils/identification.h>
 
 typedef struct groupvpn_evictions_t groupvpn_evictions_t;
@@ -52,6 +53,17 @@ struct groupvpn_evictions_t {
 	 */
 	groupvpn_eviction_t *(*find)(groupvpn_evictions_t *this,
 								 identification_t *identity);
+
+	/**
+	 * Find the eviction that locks somebody out: of the identity, or of
+	 * another name in the certificate by which it was proved.
+	 *
+	 * @param certificate	NULL if there is none
+	 * @return				NULL if there is none
+	 */
+	groupvpn_eviction_t *(*find_any)(groupvpn_evictions_t *this,
+									 identification_t *identity,
+									 certificate_t *certificate);
 
 	/**
 	 * Remove an identity.

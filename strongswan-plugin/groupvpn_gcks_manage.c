@@ -179,6 +179,59 @@ static bool not_stored(groupvpn_gcks_group_t *group, identification_t *identity,
 }
 
 /**
+ * Take everybody out of a group whom an eviction locks out
+ *
+ * @param cause			reason, for the operator
+ * @return				FALSE if nobody was in it
+ */
+static bool lock_out(groupvpn_gcks_group_t *group, identification_t *identity,
+					 char *cause)
+{
+	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
+	groupvpn_eviction_t *eviction;
+	groupvpn_registration_t *registration;
+	enumerator_t *enumerator;
+	char why[GV_TEXT_MAX + 1];
+	bool found = FALSE;
+
+	eviction = group->evictions->find(group->evictions, identity);
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (eviction != group->evictions->find_any(group->evictions,
+												   registration->identity,
+												   registration->certificate))
+		{
+			continue;
+		}
+		found = TRUE;
+		if (identity->equals(identity, registration->identity))
+		{
+			snprintf(why, sizeof(why), "%s", cause);
+		}
+		else
+		{
+			snprintf(why, sizeof(why), "its certificate is for '%Y', too, %s",
+					 identity, cause);
+		}
+		if (registration->ike_sa)
+		{
+			rekey->dismiss(rekey, group, registration);
+			groupvpn_gcks_group_unregister(group, registration, why);
+		}
+		else
+		{
+			DBG1(DBG_IKE, "groupvpn: group '%s': '%Y', which is not "
+				 "registered, is out: %s", group->cfg->name,
+				 registration->identity, why);
+		}
+		groupvpn_gcks_group_disown(group, registration);
+	}
+	enumerator->destroy(enumerator);
+	return found;
+}
+
+/**
  * Evict an identity from a group
  */
 static bool evict_identity(groupvpn_gcks_group_t *group,
@@ -186,7 +239,6 @@ static bool evict_identity(groupvpn_gcks_group_t *group,
 						   groupvpn_gcks_result_t *result,
 						   char why[GV_TEXT_MAX + 1])
 {
-	groupvpn_gcks_core_t *gcks = group->gcks;
 	groupvpn_registration_t *registration;
 	identification_t *identity;
 	char *reason = *subject->reason ? subject->reason : "by command";
@@ -216,23 +268,14 @@ static bool evict_identity(groupvpn_gcks_group_t *group,
 	}
 	group->counters[GCKS_EVICTED]++;
 	snprintf(cause, sizeof(cause), "evicted: %s", reason);
-	if (result->registered)
-	{
-		gcks->rekey->dismiss(gcks->rekey, group, registration);
-		groupvpn_gcks_group_unregister(group, registration, cause);
-	}
-	else
+	if (!lock_out(group, identity, cause))
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': '%Y', which is not registered, is "
 			 "%s", group->cfg->name, identity, cause);
-	}
-	if (registration)
-	{
-		groupvpn_gcks_group_disown(group, registration);
+		return TRUE;
 	}
 	/* one who was registered some time ago may have keys that still live */
-	return !registration ||
-		   command_epoch(group, "member evicted", result, why);
+	return command_epoch(group, "member evicted", result, why);
 }
 
 METHOD(groupvpn_gcks_manage_t, evict, bool,

@@ -82,6 +82,30 @@ static bool next_applicant(enumerator_t *enumerator, ike_sa_t *ike_sa,
 	return FALSE;
 }
 
+/**
+ * Say by which eviction somebody is locked out
+ *
+ * @param identity		that it could be a member by, NULL if there is none
+ */
+static void describe_eviction(groupvpn_eviction_t *eviction,
+							  identification_t *identity,
+							  char why[GV_TEXT_MAX + 1])
+{
+	u_int age = groupvpn_vici_age(eviction->since);
+
+	if (!identity || identity->equals(identity, eviction->identity))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "evicted %us ago (%s), until it is "
+				 "readmitted", age, eviction->why);
+	}
+	else
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "evicted %us ago (%s) as '%Y', which "
+				 "its certificate is for, too, until that is readmitted", age,
+				 eviction->why, eviction->identity);
+	}
+}
+
 /*
  * See header
  */
@@ -89,6 +113,7 @@ bool groupvpn_gcks_authorize(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 							 groupvpn_authorization_t *authorization)
 {
 	groupvpn_policy_t *policy = group->gcks->policy;
+	groupvpn_evictions_t *evictions = group->evictions;
 	groupvpn_decision_t *decision = &authorization->decision;
 	groupvpn_applicant_t applicant;
 	groupvpn_eviction_t *eviction = NULL;
@@ -102,10 +127,12 @@ bool groupvpn_gcks_authorize(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		},
 	};
 	enumerator = ike_sa->create_auth_cfg_enumerator(ike_sa, FALSE);
-	while (!authorization->identity &&
+	while (!authorization->identity && !eviction &&
 		   next_applicant(enumerator, ike_sa, &applicant))
 	{
 		policy->decide(policy, group->cfg, &applicant, decision);
+		eviction = evictions->find_any(evictions, applicant.identity,
+									   applicant.certificate);
 		if (decision->verdict == GROUPVPN_ALLOWED)
 		{
 			authorization->identity = applicant.identity;
@@ -114,19 +141,12 @@ bool groupvpn_gcks_authorize(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		}
 	}
 	enumerator->destroy(enumerator);
-	if (authorization->identity)
-	{
-		eviction = group->evictions->find(group->evictions,
-										  authorization->identity);
-	}
 	if (eviction)
 	{
+		describe_eviction(eviction, authorization->identity, decision->why);
 		authorization->identity = NULL;
 		authorization->evicted = TRUE;
 		decision->verdict = GROUPVPN_REFUSED;
-		snprintf(decision->why, sizeof(decision->why), "evicted %us ago (%s), "
-				 "until it is readmitted", groupvpn_vici_age(eviction->since),
-				 eviction->why);
 	}
 	return authorization->identity != NULL;
 }
@@ -278,6 +298,7 @@ static void evict(groupvpn_gcks_group_t *group,
 bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 {
 	groupvpn_policy_t *policy = group->gcks->policy;
+	groupvpn_evictions_t *evictions = group->evictions;
 	enumerator_t *enumerator;
 	groupvpn_registration_t *registration;
 	groupvpn_applicant_t applicant;
@@ -298,7 +319,8 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 		applicant = to_applicant(registration);
 		policy->review(policy, group->cfg, &applicant, &decision);
 		if (decision.verdict == GROUPVPN_ALLOWED &&
-			group->evictions->find(group->evictions, registration->identity))
+			evictions->find_any(evictions, registration->identity,
+								registration->certificate))
 		{
 			decision.verdict = GROUPVPN_REFUSED;
 			snprintf(decision.why, sizeof(decision.why), "it was evicted");

@@ -121,6 +121,45 @@ def test_a_stricter_credential_evicts(lab, admit):
     assert epoch(sr, "blue") == epoch(lab["blue1"], "blue")
 
 
+def test_an_eviction_is_of_all_names_of_a_certificate(lab, admit):
+    other = f"other.{DOMAIN}"
+    lab.credentials.issue(lab["outsider"], OUTSIDER, names=[other])
+    text = as_member(lab).replace("auth = psk", "auth = pubkey")
+
+    def come_as(identity):
+        lab.reconfigure("outsider", text.replace(f"id = {OUTSIDER}",
+                                                 f"certs = host.pem\n"
+                                                 f"id = {identity}"))
+        lab["outsider"].swanctl("--terminate", "--ike", "sr", check=False)
+
+    def registered(name):
+        wait_for(lambda: set(lab.registered("strict")) == {name},
+                 f"it to be registered as {name} alone")
+
+    since = admit([f"members = {OUTSIDER}, {other}"], text)
+    come_as(OUTSIDER)
+    registered("outsider")
+    ctl(lab["sr"], "evict", "strict", OUTSIDER, "stolen")
+    come_as(other)
+    line = refused(lab, since, "for, too")
+    assert f"of '{other}'" in line
+    assert f"(stolen) as '{OUTSIDER}', which its certificate is for" in line
+    ctl(lab["sr"], "readmit", "strict", OUTSIDER)
+    registered("other")
+
+    # Nor does it stay by the other name.
+    number = epoch(lab["sr"], "strict")
+    since = lab["sr"].log_size("charon")
+    ctl(lab["sr"], "evict", "strict", OUTSIDER, "stolen")
+    lab["sr"].wait_for_log("charon", f"'{other}' at "
+                           f"{lab.site('outsider').gateway} removed: its "
+                           f"certificate is for '{OUTSIDER}', too, evicted: "
+                           "stolen", since)
+    assert epoch(lab["sr"], "strict") > number
+    refused(lab, since, "for, too")
+    ctl(lab["sr"], "readmit", "strict", OUTSIDER)
+
+
 def test_nat(lab, admit):
     since = admit([f"members = {OUTSIDER}"],
                   as_member(lab, "version = 2", "version = 2\n encap = yes"))
