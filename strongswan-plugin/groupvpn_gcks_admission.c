@@ -160,7 +160,8 @@ static bool give_sender_id(groupvpn_gcks_group_t *group,
 	{
 		return TRUE;
 	}
-	if (registration->spent > now + (SENDER_IDS - 1) * SENDER_ID_INTERVAL)
+	if (groupvpn_share_due(&registration->sender_ids, SENDER_IDS,
+						   SENDER_ID_INTERVAL) > now)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "it wants new Sender-IDs too often, "
 				 "more than one each %d s", SENDER_ID_INTERVAL / 1000);
@@ -171,7 +172,8 @@ static bool give_sender_id(groupvpn_gcks_group_t *group,
 		snprintf(why, GV_TEXT_MAX + 1, "the group has no Sender-ID left");
 		return FALSE;
 	}
-	registration->spent = max(registration->spent, now) + SENDER_ID_INTERVAL;
+	groupvpn_share_use(&registration->sender_ids, now, SENDER_IDS,
+					   SENDER_ID_INTERVAL);
 	return TRUE;
 }
 
@@ -341,7 +343,7 @@ static void enter(groupvpn_gcks_group_t *group,
 		{
 			group->kek->distrust(group->kek);
 		}
-		groupvpn_gcks_group_batch(group, "member added");
+		groupvpn_gcks_group_batch(group, registration, "member added");
 	}
 }
 

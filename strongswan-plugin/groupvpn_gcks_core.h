@@ -157,6 +157,9 @@ struct groupvpn_gcks_group_t {
 	uint64_t batch;
 	char *batch_why;
 
+	/** what was used of the group's share of these */
+	groupvpn_share_t epochs;
+
 	/** Rekey SA, NULL if there is none; when to renew it */
 	groupvpn_kek_t *kek;
 	uint64_t renewal;

@@ -28,6 +28,14 @@
  * milliseconds */
 #define BATCH_TIME 2000
 
+/* epochs that one member may cause at once because it comes and leaves, and
+ * time after which it may cause one more, in milliseconds; and all together:
+ * each has all members take new keys, and new keys by BGP push out older ones */
+#define MEMBER_EPOCHS 5
+#define MEMBER_EPOCH_INTERVAL 60000
+#define GROUP_EPOCHS 10
+#define GROUP_EPOCH_INTERVAL 15000
+
 /*
  * See header
  */
@@ -78,7 +86,7 @@ void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 	if (group->cfg->rekey_on_remove)
 	{
 		groupvpn_gcks_routes_renew(group);
-		groupvpn_gcks_group_batch(group, "member left");
+		groupvpn_gcks_group_batch(group, registration, "member left");
 	}
 }
 
@@ -462,16 +470,71 @@ static void renew_kek(groupvpn_gcks_group_t *group)
 	}
 }
 
+/**
+ * Tell, once, that there is nothing left of a share
+ *
+ * @param due			when there is
+ * @param soon			when there should be
+ */
+static bool is_overdrawn(groupvpn_share_t *share, uint64_t due, uint64_t soon)
+{
+	bool tell = due > soon && !share->told;
+
+	share->told = due > soon;
+	return tell;
+}
+
+/**
+ * When a member that comes or leaves may have an epoch begin
+ *
+ * @param soon			when it begins unless that is too often
+ */
+static uint64_t wait_for_share(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration,
+							   uint64_t soon)
+{
+	uint64_t due, now = groupvpn_now();
+
+	due = groupvpn_share_due(&registration->epochs, MEMBER_EPOCHS,
+							 MEMBER_EPOCH_INTERVAL);
+	groupvpn_share_use(&registration->epochs, now, MEMBER_EPOCHS,
+					   MEMBER_EPOCH_INTERVAL);
+	if (is_overdrawn(&registration->epochs, due, soon))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y' comes and leaves "
+			 "too often, for that there are new keys once in %d s only",
+			 group->cfg->name, registration->member_id, registration->identity,
+			 MEMBER_EPOCH_INTERVAL / 1000);
+	}
+	soon = max(soon, due);
+	due = groupvpn_share_due(&group->epochs, GROUP_EPOCHS,
+							 GROUP_EPOCH_INTERVAL);
+	if (is_overdrawn(&group->epochs, due, soon))
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': members come and leave too often, "
+			 "for that there are new keys once in %d s only",
+			 group->cfg->name, GROUP_EPOCH_INTERVAL / 1000);
+	}
+	return max(soon, due);
+}
+
 /*
  * See header
  */
-void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why)
+void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration,
+							   char *why)
 {
 	groupvpn_timer_t *timer = group->gcks->timer;
+	uint64_t due = groupvpn_now() + BATCH_TIME;
 
-	if (!group->batch_why)
+	if (registration)
 	{
-		group->batch = groupvpn_now() + BATCH_TIME;
+		due = wait_for_share(group, registration, due);
+	}
+	if (!group->batch_why || due < group->batch)
+	{
+		group->batch = due;
 		group->batch_why = why;
 		timer->arm(timer, group->batch);
 	}
@@ -490,10 +553,17 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		groupvpn_gcks_remove_epoch(group, sa);
 	}
-	if (group->batch_why && group->batch <= now &&
-		!groupvpn_gcks_group_roll(group, group->batch_why))
+	if (group->batch_why && group->batch <= now)
 	{
-		group->batch = group->roll;
+		if (groupvpn_gcks_group_roll(group, group->batch_why))
+		{
+			groupvpn_share_use(&group->epochs, now, GROUP_EPOCHS,
+							   GROUP_EPOCH_INTERVAL);
+		}
+		else
+		{
+			group->batch = group->roll;
+		}
 	}
 	if (group->roll <= now)
 	{

@@ -54,11 +54,15 @@ bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why);
 
 /**
  * A member was added or has left, for which policy wants a new epoch: begin one
- * soon, for all who do so in the meantime.
+ * soon, for all who do so in the meantime. Members that do so too often wait
+ * longer for it.
  *
+ * @param registration	member that does, NULL if it is no member's doing
  * @param why			reason, for the operator; not copied
  */
-void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group, char *why);
+void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration,
+							   char *why);
 
 /**
  * A bgpd announces the group's GSA_REKEY messages, or does not anymore.

@@ -171,7 +171,7 @@ static void condemn(groupvpn_gcks_group_t *group,
 	group->counters[GCKS_CERTIFICATES]++;
 	/* a restart before the new epoch must not forget that one is due */
 	groupvpn_gcks_save_kek(group, TRUE);
-	groupvpn_gcks_group_batch(group, why);
+	groupvpn_gcks_group_batch(group, NULL, why);
 }
 
 /**

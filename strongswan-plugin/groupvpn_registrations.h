@@ -11,6 +11,7 @@
 #define GROUPVPN_REGISTRATIONS_H_
 
 #include "groupvpn_ike_index.h"
+#include "groupvpn_share.h"
 
 #include <gikev2.h>
 
@@ -69,9 +70,10 @@ struct groupvpn_registration_t {
 	 * that it has sent; NULL if there was none or if it is not known */
 	auth_cfg_t *auth;
 
-	/** up to when it has used up its share of new Sender-IDs, groupvpn_now()
-	 * based */
-	uint64_t spent;
+	/** what it has used of its share of new Sender-IDs, and of new epochs
+	 * because it comes and leaves */
+	groupvpn_share_t sender_ids;
+	groupvpn_share_t epochs;
 
 	/** whether the store has the entry, and the Sender-ID it has of it */
 	bool stored;

@@ -77,6 +77,34 @@ def test_who_comes_and_who_leaves(lab, monitor):  # noqa: F811
         lab.restore("sr")
 
 
+def test_who_comes_and_leaves_all_the_time(lab, monitor):  # noqa: F811
+    """Its epochs are used up; those of others are not."""
+    sr, text = lab["sr"], member_swanctl(lab.site("dual"), lab.network)
+    events = monitor(sr)
+    since = len(sr.log("charon"))
+    too_often = "'dual.example.net' comes and leaves too often"
+    try:
+        for _ in range(8):
+            leave(lab, "dual")
+            if too_often in sr.log("charon", since):
+                break
+            lab.reconfigure("dual", text)
+            wait_for(lambda: {"dual"} <= members(lab, "blue"), "dual to be back")
+        assert sr.log("charon", since).count(too_often) >= 1
+        # those that began to wait before that
+        wait_for(lambda: ctl_json(sr, "list-sas", "blue")[-1]["age"] >= 3,
+                 "no epoch to begin because of dual", 10)
+        number = len(rekeys(events))
+        leave(lab, "blue1")
+        wait_for(lambda: ("blue", "member left") in rekeys(events)[number:],
+                 "an epoch because of blue1", 6)
+        # one line for each group
+        assert sr.log("charon", since).count(too_often) <= 2
+    finally:
+        lab.restore("dual")
+        lab.restore("blue1")
+
+
 @contextlib.contextmanager
 def silent(lab, events, name, timing=STRONGSWAN_TIMING):
     """A member that does not answer, and how long the S/R repeats requests."""

@@ -424,6 +424,36 @@ static void certificates_come_back(void **state)
 	ca->destroy(ca);
 }
 
+/* What the GCKS lets one do often, and not always. */
+static void a_share_is_used_up_and_comes_back(void **state)
+{
+	groupvpn_share_t share = {};
+	uint64_t now = 1000000;
+
+	for (int i = 0; i < 3; i++) {
+		assert_true(groupvpn_share_due(&share, 3, 1000) <= now);
+		groupvpn_share_use(&share, now, 3, 1000);
+	}
+	assert_int_equal(groupvpn_share_due(&share, 3, 1000), now + 1000);
+	/* who goes on waits no longer than an interval, each time anew */
+	for (int i = 0; i < 100; i++) {
+		now += 10;
+		groupvpn_share_use(&share, now, 3, 1000);
+		assert_int_equal(groupvpn_share_due(&share, 3, 1000),
+				 now + 1000);
+	}
+	now += 1000;
+	assert_true(groupvpn_share_due(&share, 3, 1000) <= now);
+	groupvpn_share_use(&share, now, 3, 1000);
+	assert_int_equal(groupvpn_share_due(&share, 3, 1000), now + 1000);
+	now += 3000;
+	for (int i = 0; i < 3; i++) {
+		assert_true(groupvpn_share_due(&share, 3, 1000) <= now);
+		groupvpn_share_use(&share, now, 3, 1000);
+	}
+	assert_true(groupvpn_share_due(&share, 3, 1000) > now);
+}
+
 static void a_sender_id_out_of_reach_is_not_believed(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -783,6 +813,7 @@ int main(void)
 		cmocka_unit_test_setup(everything_comes_back, fresh),
 		cmocka_unit_test_setup(who_is_away_keeps_its_sender_id, fresh),
 		cmocka_unit_test_setup(certificates_come_back, fresh),
+		cmocka_unit_test(a_share_is_used_up_and_comes_back),
 		cmocka_unit_test_setup(a_sender_id_out_of_reach_is_not_believed,
 				       fresh),
 		cmocka_unit_test_setup(times_are_bounded_whatever_the_clock_did,
