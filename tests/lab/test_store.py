@@ -166,8 +166,8 @@ def test_a_store_that_is_not_right_is_refused(lab):
         "it is not a database": lambda: store.write_bytes(b"hello\n" * 100),
         "it is not a database of": foreign,
         "is damaged; move it": lambda: store.write_bytes(b""),
-        "it is of version 4, and this plugin knows versions up to 3":
-            lambda: sql(store, "PRAGMA user_version = 4"),
+        "it is of version 5, and this plugin knows versions up to 4":
+            lambda: sql(store, "PRAGMA user_version = 5"),
         "is the key of another store": lambda: key.write_bytes(b"k" * 32),
         "it has not 32 octets": lambda: key.write_bytes(b"k" * 31),
         "is missing; bring it back": key.unlink,
