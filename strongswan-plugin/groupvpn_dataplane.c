@@ -534,24 +534,6 @@ static bool has_epoch(const struct gv_gsa *gsa, uint32_t epoch)
 }
 
 /**
- * Whether we send with one of the epochs
- */
-static bool is_sending(private_groupvpn_dataplane_t *this)
-{
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa;
-	bool sending = FALSE;
-
-	enumerator = this->sas->create_enumerator(this->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		sending |= sa->sending;
-	}
-	enumerator->destroy(enumerator);
-	return sending;
-}
-
-/**
  * Find an epoch of a GSA in the SA table. What has the same number or tag, but
  * other keys, is of a GCKS that began anew, and removed.
  */
@@ -602,7 +584,8 @@ static void merge_epoch(private_groupvpn_dataplane_t *this,
 			sa->replay_window = gsa->replay_window_log2
 								? 1 << gsa->replay_window_log2 : 0;
 			sa->sender_id = this->sender_id;
-			sa->activates = is_sending(this) ? now + this->atd * 1000ULL : now;
+			sa->activates = this->sas->get_activation(this->sas, this->atd,
+													  now);
 			sa->sending = sa->activates <= now;
 		}
 	}

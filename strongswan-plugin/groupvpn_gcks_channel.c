@@ -83,25 +83,6 @@ static bool allot(private_groupvpn_gcks_channel_t *this)
 	return FALSE;
 }
 
-/**
- * Whether we send with an epoch
- */
-static bool is_sending(private_groupvpn_gcks_channel_t *this)
-{
-	groupvpn_sa_table_t *sas = this->group->sas;
-	enumerator_t *enumerator;
-	groupvpn_sa_t *sa;
-	bool sending = FALSE;
-
-	enumerator = sas->create_enumerator(sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		sending |= sa->sending;
-	}
-	enumerator->destroy(enumerator);
-	return sending;
-}
-
 METHOD(groupvpn_gcks_channel_t, get_sender_id, uint32_t,
 	private_groupvpn_gcks_channel_t *this)
 {
@@ -139,10 +120,10 @@ METHOD(groupvpn_gcks_channel_t, begin, void,
 	private_groupvpn_gcks_channel_t *this, groupvpn_sa_t *sa)
 {
 	groupvpn_timer_t *timer = this->group->gcks->timer;
-	uint64_t now = groupvpn_now();
+	groupvpn_sa_table_t *sas = this->group->sas;
 
-	use_epoch(this, sa, is_sending(this)
-							? now + this->group->cfg->atd * 1000ULL : now);
+	use_epoch(this, sa, sas->get_activation(sas, this->group->cfg->atd,
+											groupvpn_now()));
 	this->peers->update(this->peers);
 	timer->arm(timer, sa->activates);
 }

@@ -10,6 +10,9 @@
 
 #include <crypto.h>
 
+/* how long before an epoch ends the next one takes over, in milliseconds */
+#define HANDOVER 1000
+
 typedef struct private_groupvpn_sa_table_t private_groupvpn_sa_table_t;
 
 /**
@@ -112,6 +115,26 @@ METHOD(groupvpn_sa_table_t, has_tag, bool,
 	return found;
 }
 
+METHOD(groupvpn_sa_table_t, get_activation, uint64_t,
+	private_groupvpn_sa_table_t *this, uint32_t atd, uint64_t now)
+{
+	enumerator_t *enumerator;
+	groupvpn_sa_t *sa;
+	uint64_t until = 0;
+
+	enumerator = this->sas->create_enumerator(this->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		if (sa->sending)
+		{
+			until = max(until, min(sa->expires, sa->retires));
+		}
+	}
+	enumerator->destroy(enumerator);
+	until -= min(until, HANDOVER);
+	return max(now, min(now + atd * 1000ULL, until));
+}
+
 METHOD(groupvpn_sa_table_t, create_enumerator, enumerator_t*,
 	private_groupvpn_sa_table_t *this)
 {
@@ -195,6 +218,7 @@ groupvpn_sa_table_t *groupvpn_sa_table_create()
 			.add = _add,
 			.find = _find,
 			.newest = _newest,
+			.get_activation = _get_activation,
 			.has_tag = _has_tag,
 			.create_enumerator = _create_enumerator,
 			.due = _due,

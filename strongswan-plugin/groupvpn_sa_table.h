@@ -77,6 +77,18 @@ struct groupvpn_sa_table_t {
 	groupvpn_sa_t *(*newest)(groupvpn_sa_table_t *this);
 
 	/**
+	 * When to begin to send with an epoch that is added now: after the
+	 * activation delay, but before the last one that is sent with ends, and at
+	 * once if there is none.
+	 *
+	 * @param atd		activation delay, seconds
+	 * @param now		groupvpn_now()
+	 * @return			when
+	 */
+	uint64_t (*get_activation)(groupvpn_sa_table_t *this, uint32_t atd,
+							   uint64_t now);
+
+	/**
 	 * Whether one of the epochs has a tag.
 	 */
 	bool (*has_tag)(groupvpn_sa_table_t *this, uint8_t tag);
