@@ -243,7 +243,8 @@ static bool is_loss(enum gv_rekey_error error)
 
 /**
  * All messages were looked at, and the last one was neither new nor the one
- * that we took last
+ * that we took last. If we had it before that, all of them are old, and what
+ * there is among them of Rekey SAs that we never had is not missed.
  */
 static void conclude(private_groupvpn_rekey_sa_t *this,
 					 enum gv_rekey_error error)
@@ -255,7 +256,7 @@ static void conclude(private_groupvpn_rekey_sa_t *this,
 		if (this->faults[i])
 		{
 			this->counters[get_counter(i)] += this->faults[i];
-			if (is_loss(i))
+			if (is_loss(i) && error != GV_REKEY_REPLAYED)
 			{
 				this->lost = gv_rekey_error_text(i);
 			}
