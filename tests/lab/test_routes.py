@@ -94,12 +94,15 @@ def test_loss_of_the_bgp_session_withdraws(lab):
 
 
 def test_show_tells_groups_members_and_routes(lab):
-    group = lab["blue1"].bgp_json("show bgp group-vpn")["groups"]["blue"]
-    assert group["state"] == "up" and group["id"] == 100
-    assert group["members"] == group["membersReady"] == 2
-    assert group["routesIn"] == group["routesInVrf"] == 2
-    assert group["routesOut"] == 1
-    assert group["epoch"] > 0 and group["sas"] == len(lab["blue1"].states())
+    def settled():
+        group = lab["blue1"].bgp_json("show bgp group-vpn")["groups"]["blue"]
+        return group["state"] == "up" and group["id"] == 100 and \
+            group["members"] == group["membersReady"] == 2 and \
+            group["routesIn"] == group["routesInVrf"] == 2 and \
+            group["routesOut"] == 1 and group["epoch"] > 0 and \
+            group["sas"] == len(lab["blue1"].states())
+    # Of two epochs, and of two route epochs, there is twice as much.
+    wait_for(settled, "one epoch to be left, and what is shown to fit it", 60)
     text = lab["blue1"].vtysh("show bgp group-vpn blue")
     assert "Group blue, ID 100, member" in text
     members = lab["blue1"].bgp_json("show bgp group-vpn blue members")["members"]

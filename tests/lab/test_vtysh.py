@@ -42,7 +42,8 @@ def timeless(text):
         return [timeless(x) for x in text]
     return {key: timeless(value) if isinstance(value, (dict, list)) else value
             for key, value in text.items()
-            if key not in ("age", "expires", "next-epoch", "uptime")}
+            if key not in ("age", "expires", "next-epoch", "rekey-expires",
+                           "uptime")}
 
 
 # What is shown ---------------------------------------------------------------
