@@ -44,7 +44,6 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-PR_SET_PDEATHSIG = 1
 
 
 class LabError(Exception):
@@ -86,6 +85,46 @@ def wait_for(condition, what, timeout=30, interval=0.1):
             raise LabError(f"waited {timeout} s for {what}; "
                            f"the last attempt gave: {last!r}")
         time.sleep(interval)
+
+
+def attributes(data):
+    """The attributes of a netlink message: type to value."""
+    found = {}
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3:]
+    return found
+
+
+def dump_routes(netlink):
+    """Prefix and interface index of each IPv4 unicast route."""
+    RTM_GETROUTE, RTM_NEWROUTE, REQUEST_DUMP, DONE = 26, 24, 0x301, 3
+    RTN_UNICAST, RTA_DST, RTA_OIF = 1, 1, 4
+    CLONED = 0x200  # the kernel's note of a path MTU, no route
+    netlink.sendto(struct.pack("=IHHII8BI", 28, RTM_GETROUTE, REQUEST_DUMP, 1, 0,
+                               socket.AF_INET, *[0] * 7, 0), (0, 0))
+    routes = []
+    while True:
+        data = netlink.recv(65536)
+        while data:
+            length, kind = struct.unpack_from("=IH", data)
+            if kind != RTM_NEWROUTE:
+                if kind != DONE:
+                    raise LabError(f"netlink gives no routes, but type {kind}")
+                return routes
+            bits, route_type = data[17], data[23]
+            flags, = struct.unpack_from("=I", data, 24)
+            found = attributes(data[28:length])
+            if route_type == RTN_UNICAST and RTA_OIF in found and \
+                    not flags & CLONED:
+                address = socket.inet_ntoa(found.get(RTA_DST, bytes(4)))
+                # As ip writes them.
+                prefix = {0: "default", 32: address}.get(
+                    bits, f"{address}/{bits}")
+                routes.append((prefix, int.from_bytes(found[RTA_OIF],
+                                                      "little")))
+            data = data[(length + 3) & ~3:]
 
 
 class Namespace:
@@ -132,17 +171,20 @@ class Namespace:
         """The network namespace as a path that ip understands."""
         return f"/proc/{os.getpid()}/fd/{self.net}"
 
-    def enter(self):
-        """For a child process that is to run inside."""
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        check(libc.setns(self.net, CLONE_NEWNET), "setns")
-        check(libc.setns(self.uts, CLONE_NEWUTS), "setns")
-        check(libc.setns(self.mnt, CLONE_NEWNS), "setns")
-
     def popen(self, *argv, **options):
+        """Starts a command inside, which ends when the lab does.
+
+        By way of nsenter, because a process that forks to enter by itself has
+        all its pages copied: in a guest that takes longer than most commands.
+        """
         options.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.Popen([str(a) for a in argv], preexec_fn=self.enter,
-                                cwd="/", **options)
+        descriptors = {"net": self.net, "uts": self.uts, "mount": self.mnt}
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "nsenter",
+             *(f"--{kind}=/proc/self/fd/{descriptor}"
+               for kind, descriptor in descriptors.items()),
+             *map(str, argv)],
+            cwd="/", pass_fds=tuple(descriptors.values()), **options)
 
     def run(self, *argv, check=True, timeout=60, stdin=None):
         """Runs a command and returns its standard output.
@@ -176,6 +218,15 @@ class Namespace:
 
     def ip_json(self, arguments):
         return json.loads(self.run("ip", "-json", *arguments.split()) or "[]")
+
+    def routes(self):
+        """The IPv4 unicast routes of all tables, each a prefix and the name of
+        its device. Asked of the kernel directly: cheap enough to poll."""
+        with self.entered():
+            names = dict(socket.if_nameindex())
+        with self.socket(socket.AF_NETLINK, socket.SOCK_RAW) as netlink:
+            return [(prefix, names.get(device))
+                    for prefix, device in dump_routes(netlink)]
 
     @contextlib.contextmanager
     def entered(self):
@@ -469,6 +520,10 @@ charon-systemd {
         flush_line = yes
         time_format = %H:%M:%S } }
 }
+# Of the others one has a guest look for a hundred modules.
+swanctl {
+    load = pem pkcs1 pkcs8 x509 pubkey openssl
+}
 """)
         self.write("/etc/strongswan.d/charon/groupvpn.conf", (
             SOURCE / "strongswan-plugin/groupvpn.conf").read_text())
@@ -550,13 +605,18 @@ charon-systemd {
     def swanctl(self, *arguments, check=True):
         return self.run("swanctl", *arguments, check=check)
 
+    def log_file(self, daemon):
+        names = {"charon": "/var/log/charon.log"}
+        return self.outside(names.get(daemon, f"/var/log/frr/{daemon}.log"))
+
     def log(self, daemon, since=0):
         """A daemon's log, or what it is longer than when it had since bytes."""
-        names = {"charon": "/var/log/charon.log"}
-        path = self.outside(names.get(daemon, f"/var/log/frr/{daemon}.log"))
-        if not path.exists():
+        try:
+            with self.log_file(daemon).open("rb") as file:
+                file.seek(since)
+                return file.read().decode(errors="replace")
+        except FileNotFoundError:
             return ""
-        return path.read_bytes()[since:].decode(errors="replace")
 
     def wait_for_log(self, daemon, text, since=0, timeout=30):
         """The first line with the text that the log gets after since."""
@@ -567,7 +627,8 @@ charon-systemd {
             f"{text!r} in the log of {daemon} on {self.name}", timeout)
 
     def log_size(self, daemon):
-        return len(self.log(daemon).encode(errors="replace"))
+        file = self.log_file(daemon)
+        return file.stat().st_size if file.exists() else 0
 
     def xfrm_counters(self):
         """/proc/net/xfrm_stat: what the kernel dropped, by reason."""

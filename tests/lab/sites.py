@@ -374,11 +374,8 @@ class SiteLab(Lab):
 
     def routes(self, site, group):
         """The prefixes that a site's kernel has over the group's device."""
-        device = f"gv-{group}"
-        vrf = site.vrf(group)
-        arguments = f"route show vrf {vrf}" if vrf else "route show"
-        return {r["dst"] for r in self[site.name].ip_json(arguments)
-                if r.get("dev") == device}
+        return {prefix for prefix, device in self[site.name].routes()
+                if device == f"gv-{group}"}
 
     def is_complete(self, site, group):
         """Whether a site has the routes to all others in the group."""
