@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One network for all tests, made anew only after a test that failed."""
+"""The networks of the tests, and how a lane takes and counts them."""
 
 import itertools
 import os
 import pathlib
-import re
 
 import pytest
 
 import split
-from lab import LabError
+from kept import Kept, report
 from sites import Network, Site, build
-
-LOG_TAIL = 15
 
 
 def network():
@@ -26,38 +23,7 @@ def network():
                Site("outsider", {"blue": "10.6.0"}, authorised=False)])
 
 
-class Shared:
-    lab = None
-
-    @classmethod
-    def get(cls):
-        if cls.lab is None:
-            cls.lab = build(network())
-            try:
-                cls.lab.start()
-                cls.lab.wait_until_up()
-            except BaseException:
-                report(cls.lab, "start")
-                cls.drop()
-                raise
-        return cls.lab
-
-    @classmethod
-    def drop(cls):
-        if cls.lab is not None:
-            cls.lab.close()
-            cls.lab = None
-
-
-def report(lab, name):
-    """Collects the logs and shows the end of each."""
-    directory = lab.collect(name)
-    print(f"\nlogs and state of all hosts: {directory}")
-    for host in lab.hosts:
-        for daemon in ("bgpd", "charon"):
-            lines = host.log(daemon).splitlines()[-LOG_TAIL:]
-            print(f"--- {host.name}: {daemon}")
-            print("\n".join(lines))
+SHARED = Kept(network)
 
 
 def pytest_runtestloop(session):
@@ -87,20 +53,8 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def lab(request):
-    """The shared network, complete when a test begins and when it ends."""
-    lab = Shared.get()
-    yield lab
-    name = re.sub(r"[^\w.-]+", "-", request.node.name)
-    if getattr(request.node, "failed", False):
-        report(lab, name)
-        Shared.drop()
-        return
-    try:
-        lab.wait_until_up()
-    except LabError as error:
-        report(lab, name)
-        Shared.drop()
-        pytest.fail(f"the test left the network incomplete: {error}")
+    """The network that nearly all tests share."""
+    yield from SHARED.lend(request)
 
 
 @pytest.fixture
@@ -135,7 +89,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_sessionfinish(session):
-    Shared.drop()
+    Kept.drop_all()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     counts = [len(reporter.stats.get(key, []))
               for key in ("passed", "failed", "error", "skipped")]

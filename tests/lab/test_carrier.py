@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from conftest import report
+from kept import report
 from lab import wait_for
 from sites import (SR_ADDRESS, Network, Site, build, member_swanctl,
                    sr_swanctl)

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from conftest import report
+from kept import report
 from lab import wait_for
 from sites import (SR_ADDRESS, SR_AS, Network, Site, SiteLab, member_frr,
                    sr_frr)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from kept import Kept
 from lab import BUILD, LabError, wait_for
 from sites import Network, Site, section, sr_swanctl
 from test_restart import devices
@@ -417,12 +418,12 @@ def evicting_network():
                Site("bad", {"blue": "10.5.0"})])
 
 
+EVICTING = Kept(evicting_network, "test_management.py")
+
+
 @pytest.fixture
-def evicting_lab(own_lab):
-    lab = own_lab(evicting_network())
-    lab.start()
-    lab.wait_until_up()
-    return lab
+def evicting_lab(request):
+    yield from EVICTING.lend(request)
 
 
 def loses_route(lab, names, prefix, group="blue"):
@@ -505,12 +506,13 @@ def test_evicted_from_one_group_stays_in_the_other(evicting_lab):
                if m["identity"] == site.identity)
     assert member["ike-sa"] == before["ike-sa"]
     ping = Ping(lab.far(site, "red"), "10.4.0.10")
+    refused = counters(sr, "blue")["refused-evicted"]
     answer = ctl_json(sr, "evict", "blue", str(member["member-id"]))
     assert answer["identity"] == site.identity
     assert answer["registered"] is True and answer["members"] == 3
     loses_route(lab, ("one", "two", "bad"), site.lan_prefix("blue"))
     wait_for(lambda: devices(lab["both"]) == {"gv-red"}, "blue's device to go")
-    wait_for(lambda: counters(sr, "blue")["refused-evicted"] > 0,
+    wait_for(lambda: counters(sr, "blue")["refused-evicted"] > refused,
              "it to be refused when it comes back")
     after, = (m for m in ctl_json(sr, "list-members", "red")
               if m["identity"] == site.identity)
@@ -528,10 +530,12 @@ def test_evict_before_it_comes(evicting_lab):
     wait_for(lambda: "bad" not in lab.registered("blue"), "it to have left")
     out = ctl(sr, "evict", "blue", site.identity)
     assert "it was not registered" in out
+    refused = counters(sr, "blue")["refused-evicted"]
     lab["bad"].charon.start()
     lab["bad"].load_swanctl()
-    wait_for(lambda: counters(sr, "blue")["refused-evicted"] > 0,
+    wait_for(lambda: counters(sr, "blue")["refused-evicted"] > refused,
              "it to be refused")
+    ctl(sr, "readmit", "blue", site.identity)
 
 
 def freeze(host, number):
@@ -597,3 +601,4 @@ def test_evicted_site_that_does_not_obey(evicting_lab):
     assert result["old keys"] < ATD + 2, f"others used its keys: {result}"
     assert result["heard"] < DTD + 2, f"others took what it sent: {result}"
     assert lab.asked(lab.site("bad"), "blue", "10.1.0.10") is None
+    ctl(lab["sr"], "readmit", "blue", lab.site("bad").identity)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import report
+from kept import report
 from lab import Flood, blocks, wait_for
 from sites import Network, Site, build, member_swanctl, section, sr_swanctl
 from test_management import ctl, ctl_json
