@@ -288,6 +288,21 @@ exit
 """
 
 
+def outlast_configuration(bench):
+    """bgpd stops the sessions that began before it has done with reading its
+    configuration, about a second after: one is sacrificed."""
+    probe = bench.load.socket(kind=socket.SOCK_STREAM)
+    with probe:
+        probe.settimeout(3)
+        probe.bind((client_address(0), 0))
+        probe.connect((SR, 179))
+        try:
+            while probe.recv(4096):
+                pass
+        except TimeoutError:
+            pass  # it has done with that already
+
+
 def reflect(module, clients, routes):
     messages = [group_of_gcks(), *map(registration, range(clients))]
     bench = Bench(module, clients, sr_config(module, clients), messages)
@@ -296,6 +311,7 @@ def reflect(module, clients, routes):
             wait_for(lambda: bench.host.bgp_json("show bgp group-vpn")["groups"]
                      .get("blue", {}).get("members") == clients,
                      "bgpd to know the registrations")
+        outlast_configuration(bench)
         loop = Loop([Client(bench.load, client_address(n), 64000 + n % 1000)
                      for n in range(clients)])
         loop.run_until(lambda: all(c.up for c in loop.clients), "sessions")
