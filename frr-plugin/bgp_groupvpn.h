@@ -445,10 +445,10 @@ bool gvpn_path_is_ours(const struct bgp_path_info *path);
 /* The same of a path in a table. */
 bool gvpn_path_is_own(const struct bgp_path_info *pi);
 
-/* A walk through a VPN table, over any number of events; zero but for bgp and
- * afi to begin with. */
+/* A walk through an instance's VPN tables, VPNv6 and then VPNv4 (plain routes),
+ * over any number of events; zero but for bgp to begin with. */
 struct gvpn_walk {
-	struct bgp *bgp;
+	struct bgp *bgp; /* NULL: there is nothing to walk through */
 	afi_t afi;
 	struct bgp_dest *rd, *dest; /* locked */
 };
@@ -457,11 +457,10 @@ struct bgp_dest *gvpn_walk_next(struct gvpn_walk *walk);
 void gvpn_walk_stop(struct gvpn_walk *walk);
 
 /* A walk in the background, of the default instance's VPN tables: static, with
- * the first two set. */
+ * the first set. */
 struct gvpn_walker {
 	/* called for each destination; may remove its paths */
 	void (*visit)(struct bgp *bgp, struct bgp_dest *dest);
-	bool both_families; /* VPNv4 after VPNv6 */
 	struct gvpn_walk walk;
 	bool walking;
 	bool again; /* from the beginning, when this walk ends */

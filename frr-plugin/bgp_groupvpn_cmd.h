@@ -86,7 +86,7 @@
 		"Address at a site; at the S/R: gateway of a member\n"         \
 		"Prefix at a site\n"                                           \
 		"Address at a site\n"                                          \
-		"Prefix at a site; at the S/R: a sealed one\n" JSON_STR
+		"Prefix at a site; at the S/R: one that it shows\n" JSON_STR
 
 #define GVPN_CMD_CLEAR "clear bgp group-vpn counters"
 #define GVPN_HELP_CLEAR                                                        \

@@ -601,7 +601,7 @@ static unsigned int count_members(const struct explanation *e)
 
 static bool explain_reflected(struct explanation *e, const struct gvpn_reg *reg)
 {
-	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	struct gvpn_walk walk = {.bgp = bgp_get_default()};
 	unsigned int routes = 0, members;
 	struct bgp_dest *dest;
 	struct gv_attr a;
@@ -628,16 +628,14 @@ static bool explain_reflected(struct explanation *e, const struct gvpn_reg *reg)
 		    e->name);
 }
 
-/* A sealed prefix, as "routes" shows it here. */
-static const struct gvpn_reg *find_sealed(const struct explanation *e)
+/* A prefix as "routes" shows it here, sealed or plain. */
+static const struct gvpn_reg *find_shown(const struct explanation *e)
 {
-	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	struct gvpn_walk walk = {.bgp = bgp_get_default()};
 	const struct gvpn_reg *reg = NULL;
 	struct bgp_dest *dest;
 	struct gv_attr a;
 
-	if (e->target->family != AF_INET6)
-		return NULL;
 	while (!reg && (dest = gvpn_walk_next(&walk))) {
 		if (prefix_same(bgp_dest_get_prefix(dest), e->target) &&
 		    gvpn_reflected_path(dest, e->group->id, &a))
@@ -651,14 +649,12 @@ static const struct gvpn_reg *find_reg(const struct explanation *e)
 {
 	struct gvpn_reg *reg;
 
-	if (!is_host(e->target))
-		return NULL;
 	frr_each (gvpn_regs, gvpn.regs, reg) {
-		if (reg->group_id == e->group->id &&
+		if (is_host(e->target) && reg->group_id == e->group->id &&
 		    gvpn_prefix_covers(e->target, &reg->gateway))
 			return reg;
 	}
-	return find_sealed(e);
+	return find_shown(e);
 }
 
 static void explain_to_reflector(struct explanation *e)
@@ -671,7 +667,8 @@ static void explain_to_reflector(struct explanation *e)
 	if (!reg) {
 		stops(e, "member",
 		      "no registered member has this gateway, and no route is "
-		      "sealed like this; what is sealed an S/R cannot read");
+		      "plain or sealed like this; what is sealed an S/R cannot "
+		      "read");
 		todo(e,
 		     "explain an address of the sites at a member, here a "
 		     "gateway; who registered: \"show bgp group-vpn %s "

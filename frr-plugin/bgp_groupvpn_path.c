@@ -251,18 +251,33 @@ void gvpn_own_forget(struct gvpn_own *own)
 	own->dest = NULL;
 }
 
+/* The next RD, locked by the walk; NULL after the last. */
+static struct bgp_dest *walk_next_rd(struct gvpn_walk *walk)
+{
+	if (walk->rd) {
+		walk->rd = bgp_route_next(walk->rd);
+	} else {
+		walk->afi = AFI_IP6;
+		walk->rd =
+			bgp_table_top(walk->bgp->rib[AFI_IP6][SAFI_MPLS_VPN]);
+	}
+	if (!walk->rd && walk->afi == AFI_IP6) {
+		walk->afi = AFI_IP;
+		walk->rd = bgp_table_top(walk->bgp->rib[AFI_IP][SAFI_MPLS_VPN]);
+	}
+	return walk->rd;
+}
+
 struct bgp_dest *gvpn_walk_next(struct gvpn_walk *walk)
 {
 	struct bgp_table *table;
 
+	if (!walk->bgp)
+		return NULL;
 	if (walk->dest)
 		walk->dest = bgp_route_next(walk->dest);
 	while (!walk->dest) {
-		walk->rd =
-			walk->rd ? bgp_route_next(walk->rd)
-				 : bgp_table_top(walk->bgp->rib[walk->afi]
-							       [SAFI_MPLS_VPN]);
-		if (!walk->rd)
+		if (!walk_next_rd(walk))
 			return NULL;
 		table = bgp_dest_get_bgp_table_info(walk->rd);
 		if (table)
@@ -286,16 +301,12 @@ static bool walker_step(struct gvpn_walker *walker)
 {
 	struct bgp_dest *dest = gvpn_walk_next(&walker->walk);
 
-	if (dest) {
+	if (dest)
 		walker->visit(walker->walk.bgp, dest);
-	} else if (walker->both_families && walker->walk.afi == AFI_IP6) {
-		walker->walk.afi = AFI_IP;
-	} else if (walker->again) {
+	else if (walker->again)
 		walker->again = false;
-		walker->walk.afi = AFI_IP6;
-	} else {
+	else
 		walker->walking = false;
-	}
 	return walker->walking;
 }
 
@@ -322,7 +333,6 @@ void gvpn_walker_start(struct gvpn_walker *walker)
 		return;
 	walker->walking = true;
 	walker->walk.bgp = bgp;
-	walker->walk.afi = AFI_IP6;
 	event_add_event(gvpn.master, walker_run, walker, 0, &walker->t_run);
 }
 

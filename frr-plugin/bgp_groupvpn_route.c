@@ -57,8 +57,7 @@ static struct gvpn_dirty_head dirty[1];
 static struct gvpn_underlay_head underlay[1]; /* members' gateways */
 static struct event *t_dirty, *t_covers;
 
-static struct gvpn_walker walker = {.visit = gvpn_heard_dest,
-				    .both_families = true};
+static struct gvpn_walker walker = {.visit = gvpn_heard_dest};
 
 /* What judge() finds about one path. */
 struct verdict {

@@ -19,8 +19,7 @@
 
 static void police_dest(struct bgp *bgp, struct bgp_dest *dest);
 
-static struct gvpn_walker walker = {.visit = police_dest,
-				    .both_families = true};
+static struct gvpn_walker walker = {.visit = police_dest};
 
 #define GVPN_TRANSIT_WAIT 1000 /* ms */
 static struct event *t_transit;

@@ -58,7 +58,7 @@ struct bgp_path_info *gvpn_reflected_path(struct bgp_dest *dest,
 /* Of all groups in one walk. */
 static void count_reflected(void)
 {
-	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	struct gvpn_walk walk = {.bgp = bgp_get_default()};
 	const struct prefix *rd;
 	struct gvpn_group *group;
 	struct bgp_dest *dest;
@@ -68,7 +68,7 @@ static void count_reflected(void)
 
 	frr_each (gvpn_groups, gvpn.groups, group)
 		group->reflected = 0;
-	if (!gvpn.reflector || !walk.bgp)
+	if (!gvpn.reflector)
 		return;
 	while ((dest = gvpn_walk_next(&walk))) {
 		/* A node where prefixes branch has none. */
@@ -388,11 +388,11 @@ static unsigned int *count_by_member(const struct gvpn_group *group)
 {
 	unsigned int *routes =
 		XCALLOC(MTYPE_TMP, (UINT16_MAX + 1) * sizeof(*routes));
-	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	struct gvpn_walk walk = {.bgp = bgp_get_default()};
 	struct bgp_dest *dest;
 	struct gv_attr a;
 
-	while (walk.bgp && (dest = gvpn_walk_next(&walk))) {
+	while ((dest = gvpn_walk_next(&walk))) {
 		if (gvpn_reflected_path(dest, group->id, &a))
 			routes[a.member_id]++;
 	}
@@ -481,15 +481,17 @@ static void route_line_out(struct vty *vty, json_object *json, const char *dir,
 static void show_reflected(struct vty *vty, json_object *json,
 			   const struct gvpn_group *group)
 {
-	struct gvpn_walk walk = {.bgp = bgp_get_default(), .afi = AFI_IP6};
+	struct gvpn_walk walk = {.bgp = bgp_get_default()};
 	struct bgp_dest *dest;
 	struct gv_attr a;
 
-	while (walk.bgp && (dest = gvpn_walk_next(&walk))) {
+	while ((dest = gvpn_walk_next(&walk))) {
 		if (gvpn_reflected_path(dest, group->id, &a))
 			route_line_out(vty, json, "in",
 				       bgp_dest_get_prefix(dest), a.member_id,
-				       &a.gateway, "sealed, reflected");
+				       &a.gateway,
+				       a.sealed ? "sealed, reflected"
+						: "plain, reflected");
 	}
 }
 
@@ -723,16 +725,11 @@ DEFUN(clear_gvpn, clear_gvpn_cmd, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
 /* Whether the neighbour is one that the group's routes come from or go to. */
 static bool is_neighbor_of(struct peer *peer, const struct gvpn_group *group)
 {
-	struct gvpn_reg *reg;
-	struct gv_addr addr;
+	struct gvpn_reg *reg = NULL;
 
-	if (!peer->afc[AFI_IP6][SAFI_MPLS_VPN])
-		return false;
-	if (group->role == GV_ROLE_MEMBER)
+	if (group->role == GV_ROLE_MEMBER || gvpn_neighbor_is_transit(peer))
 		return true;
-	if (!gvpn_addr_of_peer(peer, &addr))
-		return false;
-	for (reg = gvpn_reg_first(&addr); reg; reg = gvpn_reg_next(reg)) {
+	while ((reg = gvpn_neighbor_next_reg(peer, reg))) {
 		if (reg->group_id == group->id)
 			return true;
 	}
@@ -753,9 +750,12 @@ static void clear_soft(struct gvpn_group *group)
 	else if (group->active)
 		gvpn_heard_walk(group);
 	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer)) {
-		if (is_neighbor_of(peer, group))
-			peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN,
-					BGP_CLEAR_SOFT_BOTH);
+		if (!is_neighbor_of(peer, group))
+			continue;
+		peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN,
+				BGP_CLEAR_SOFT_BOTH);
+		peer_clear_soft(peer, AFI_IP, SAFI_MPLS_VPN,
+				BGP_CLEAR_SOFT_BOTH);
 	}
 }
 

@@ -69,6 +69,14 @@ def test_plain_routes(own_lab):
     for prefix in ("10.1.0.0/24", "10.2.0.0/24"):
         wait_for(lambda p=prefix: p in pe.bgp("show bgp vrf pe ipv4 unicast"),
                  f"the PE to import {prefix}")
+    # An S/R counts and shows both families.
+    assert sr.bgp_json("show bgp group-vpn")["groups"]["blue"][
+        "routesReflected"] == 2
+    shown = sr.bgp_json("show bgp group-vpn blue routes")["routes"]
+    assert {(r["prefix"], r["state"]) for r in shown} == {
+        (f"10.{n}.0.0/24", "plain, reflected") for n in (1, 2)}
+    assert "1 routes of it" in sr.bgp(
+        "show bgp group-vpn blue explain 10.2.0.0/24")
     assert " group-vpn member blue plain\n" in one.vtysh("show running-config")
 
     # IPv6, and path attributes, are in clear, too.
