@@ -117,6 +117,7 @@ struct gvpn_bind {
 	uint32_t old_route_epoch; /* of exports' old; 0: they are withdrawn */
 	struct attr *member_attr; /* interned */
 	struct gvpn_shared *shared[GVPN_SHARED];
+	bool told_no_next_hop; /* for plain IPv4 routes */
 	struct gvpn_own member;
 	struct gvpn_exports_head exports[1];
 	struct gvpn_export_walk walks[2]; /* IPv4, IPv6 */

@@ -141,15 +141,29 @@ static bool is_at(const struct gvpn_own *own, const struct prefix_rd *rd,
 	       prefix_same(bgp_dest_get_prefix(own->dest), nlri);
 }
 
-/* Makes room for what the prefix seals to now. */
+static bool is_sealed_in(const struct gvpn_own *own, uint32_t route_epoch)
+{
+	const uint8_t *value;
+	struct gv_attr a;
+	size_t len;
+
+	if (!route_epoch || !own->pi)
+		return false;
+	value = gvpn_attr_value(own->pi->attr, &len);
+	return value && gv_attr_decode(value, len, &a) == GV_ATTR_OK &&
+	       a.sealed && a.route_epoch == route_epoch;
+}
+
+/* Makes room for what the prefix is announced as now. */
 static void export_move(struct gvpn_bind *bind, struct gvpn_export *export)
 {
-	if (bind->old_route_epoch && !export->old.pi) {
-		export->old = export->own;
-		memset(&export->own, 0, sizeof(export->own));
-	} else {
+	if (!is_sealed_in(&export->own, bind->old_route_epoch)) {
 		gvpn_own_unset(&export->own);
+		return;
 	}
+	gvpn_own_unset(&export->old);
+	export->old = export->own;
+	memset(&export->own, 0, sizeof(export->own));
 }
 
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)

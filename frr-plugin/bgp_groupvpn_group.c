@@ -196,11 +196,23 @@ static void forget_run(struct event *t)
 		gvpn_heard_walk(group);
 }
 
-/* Takes over the route epochs that charon names.  What is no longer named is
- * taken for a little while yet.  Whether there is a new one among them. */
+/* What is no longer named is taken for a little while yet, beginning with when
+ * it became that. */
+static void group_forget_later(struct gvpn_group *group, uint32_t other_before)
+{
+	if (group->changing || group->other.epoch != other_before)
+		event_cancel(&group->t_forget);
+	if (!group->changing && group->other.epoch)
+		event_add_timer(gvpn.master, forget_run, group,
+				GVPN_FORGET_TIME, &group->t_forget);
+}
+
+/* Takes over the route epochs that charon names.  Whether there is a new one
+ * among them. */
 static bool group_set_keys(struct gvpn_group *group,
 			   const struct gv_ctl_msg *msg)
 {
+	uint32_t other_before = group->other.epoch;
 	bool changes = false;
 
 	/* The other one's turn has come: nothing is judged anew. */
@@ -228,11 +240,7 @@ static bool group_set_keys(struct gvpn_group *group,
 		changes = true;
 	}
 
-	if (group->changing || !group->other.epoch)
-		event_cancel(&group->t_forget);
-	else
-		event_add_timer(gvpn.master, forget_run, group,
-				GVPN_FORGET_TIME, &group->t_forget);
+	group_forget_later(group, other_before);
 	return changes;
 }
 

@@ -98,12 +98,21 @@ static struct attr *make_routes(const struct gvpn_bind *bind,
 }
 
 /* For plain routes of one family. */
-static struct attr *make_plain(const struct gvpn_bind *bind, afi_t afi,
+static struct attr *make_plain(struct gvpn_bind *bind, afi_t afi,
 			       const uint8_t *octets, size_t len)
 {
 	struct gv_attr a = attr_of(bind->group, GV_KIND_ROUTES);
 	struct gv_inner inner;
 
+	/* Its gateway is the next hop. */
+	if (afi == AFI_IP && a.gateway.len != IPV4_MAX_BYTELEN) {
+		if (!bind->told_no_next_hop)
+			zlog_warn("group-vpn: group %s: plain IPv4 routes are "
+				  "not announced: the gateway is not IPv4",
+				  bind->name);
+		bind->told_no_next_hop = true;
+		return NULL;
+	}
 	return gv_inner_decode(octets, len, &inner)
 		       ? make(bind, &a, afi, &inner)
 		       : NULL;
@@ -179,4 +188,5 @@ void gvpn_seal_forget(struct gvpn_bind *bind)
 
 	for (i = 0; i < GVPN_SHARED; i++)
 		shared_free(&bind->shared[i]);
+	bind->told_no_next_hop = false;
 }

@@ -39,7 +39,7 @@ struct gvpn_fib {
 	struct prefix prefix;
 	struct gvpn_hop hops[GVPN_HOPS_MAX]; /* ascending */
 	unsigned int n_hops;
-	vrf_id_t vrf_id; /* as zebra was told last */
+	vrf_id_t vrf_id; /* as zebra was told last; VRF_UNKNOWN: it has none */
 	enum gvpn_zebra_state state;
 };
 
@@ -133,6 +133,14 @@ static ifindex_t hop_device(const struct gvpn_fib *fib,
 	return ifp && if_is_operative(ifp) ? ifp->ifindex : IFINDEX_INTERNAL;
 }
 
+static void fib_withdraw(struct gvpn_fib *fib)
+{
+	if (!is_connected() || fib->vrf_id == VRF_UNKNOWN)
+		return;
+	fib_send(fib, false);
+	fib->vrf_id = VRF_UNKNOWN;
+}
+
 /* Tells zebra, if there is something that it does not know. */
 static void fib_update(struct gvpn_fib *fib, bool again)
 {
@@ -151,6 +159,8 @@ static void fib_update(struct gvpn_fib *fib, bool again)
 		fib->hops[i].ifindex = ifindex;
 	}
 	if (!usable) {
+		/* What zebra has may be others than these. */
+		fib_withdraw(fib);
 		fib->state = GVPN_ZEBRA_NO_DEVICE;
 		return;
 	}
@@ -164,8 +174,7 @@ static void fib_update(struct gvpn_fib *fib, bool again)
 
 static void fib_remove(struct gvpn_fib *fib)
 {
-	if (is_connected() && fib->vrf_id != VRF_UNKNOWN)
-		fib_send(fib, false);
+	fib_withdraw(fib);
 	gvpn_fibs_del(fibs, fib);
 	XFREE(MTYPE_GROUPVPN_FIB, fib);
 }
