@@ -26,6 +26,7 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_POLICY, "group VPN neighbor policy");
 #define GVPN_APPLY_BATCH 16 /* neighbours */
 #define GVPN_RULE "group-vpn"
 #define GVPN_RULE_NEXT_HOP "group-vpn next-hop"
+#define GVPN_RULE_WEIGHT "group-vpn weight"
 
 enum gvpn_map_kind {
 	GVPN_MAP_NONE,
@@ -175,6 +176,24 @@ rule_next_hop(void *rule, const struct prefix *prefix, void *object)
 static const struct route_map_rule_cmd rule_next_hop_cmd = {
 	GVPN_RULE_NEXT_HOP, rule_next_hop, rule_compile, rule_free};
 
+/* What a member says itself is better than what somebody on the way says of
+ * it, however that is announced: an S/R cannot tell a forged one.  Operators
+ * may see it otherwise, in a route-map of theirs. */
+static enum route_map_cmd_result_t
+rule_weight(void *rule, const struct prefix *prefix, void *object)
+{
+	struct bgp_path_info *path = object;
+	size_t len;
+
+	if (gvpn_attr_value(path->attr, &len) &&
+	    !gvpn_neighbor_is_transit(path->peer))
+		path->attr->weight = BGP_ATTR_DEFAULT_WEIGHT;
+	return RMAP_OKAY;
+}
+
+static const struct route_map_rule_cmd rule_weight_cmd = {
+	GVPN_RULE_WEIGHT, rule_weight, rule_compile, rule_free};
+
 /* The maps ---------------------------------------------------------------- */
 
 static void map_build(struct gvpn_map *map)
@@ -189,6 +208,8 @@ static void map_build(struct gvpn_map *map)
 	if (map->kind == GVPN_MAP_REFLECT || map->kind == GVPN_MAP_MEMBER ||
 	    map->kind == GVPN_MAP_TRANSIT)
 		route_map_add_set(index, GVPN_RULE_NEXT_HOP, map->name);
+	else if (map->kind == GVPN_MAP_POLICE)
+		route_map_add_set(index, GVPN_RULE_WEIGHT, map->name);
 	map_in_making = NULL;
 
 	if (map->user) {
@@ -496,4 +517,5 @@ void gvpn_policy_init(void)
 	gvpn_policies_init(policies);
 	route_map_install_match(&rule_cmd);
 	route_map_install_set(&rule_next_hop_cmd);
+	route_map_install_set(&rule_weight_cmd);
 }
