@@ -261,18 +261,32 @@ static void config_run(struct event *t)
 	config_changed();
 }
 
-/* "[no] neighbor ..." or "[no] bgp ...", which may give a neighbour routes
- * that it had not; commands may be abbreviated. */
-static bool is_of_neighbors(const char *command)
+static bool abbreviates(const char *word, const char *command)
 {
-	char words[2][32] = {};
-	const char *word;
+	return strncmp(command, word, strlen(word)) == 0;
+}
 
-	if (sscanf(command, "%31s %31s", words[0], words[1]) < 2)
-		return false;
-	word = strcmp(words[0], "no") == 0 ? words[1] : words[0];
-	return strncmp("neighbor", word, strlen(word)) == 0 ||
-	       strncmp("bgp", word, strlen(word)) == 0;
+/* "[no] neighbor X ..." or "[no] bgp ..." may give neighbours routes that they
+ * had not.  The first concerns X only: where members name others, finding what
+ * a neighbour may have takes its time. */
+static void follow_neighbors(const char *command)
+{
+	struct bgp *bgp = bgp_get_default();
+	char words[3][256] = {};
+	struct peer *named;
+	unsigned int at;
+
+	if (!bgp || sscanf(command, "%255s %255s %255s", words[0], words[1],
+			   words[2]) < 2)
+		return;
+	at = strcmp(words[0], "no") == 0;
+	if (abbreviates(words[at], "neighbor")) {
+		named = gvpn_neighbor_named(bgp, words[at + 1]);
+		if (named)
+			gvpn_policy_apply_named(named);
+	} else if (abbreviates(words[at], "bgp")) {
+		gvpn_policy_apply();
+	}
 }
 
 /* Nothing is sent before this: bgpd's updates go out from the event loop. */
@@ -280,9 +294,10 @@ static int on_command_done(struct vty *vty, const char *command)
 {
 	if (vty->node < BGP_NODE || vty->node > BGP_SRV6_NODE)
 		return 0;
-	if (is_of_neighbors(command))
-		gvpn_policy_apply();
+	follow_neighbors(command);
 	gvpn_group_recheck();
+	/* The rest once, after the last one of many. */
+	event_cancel(&t_config);
 	event_add_timer_msec(gvpn.master, config_run, NULL, GVPN_CONFIG_WAIT,
 			     &t_config);
 	return 0;

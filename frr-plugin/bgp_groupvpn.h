@@ -500,6 +500,8 @@ void gvpn_policy_init(void);
  * should have now. */
 void gvpn_policy_apply(void);
 void gvpn_policy_apply_peer(struct peer *peer);
+/* The same for one, or for the members of a peer-group (its configuration). */
+void gvpn_policy_apply_named(struct peer *named);
 /* The same for all, in the background; then calls done. */
 void gvpn_policy_apply_soon(void (*done)(void));
 /* Puts the users' maps back where ours are, for while the configuration is
@@ -514,6 +516,9 @@ void gvpn_neighbor_init(void);
 void gvpn_neighbor_fini(void);
 void gvpn_neighbor_write(struct bgp *bgp, struct vty *vty);
 void gvpn_neighbor_forget_peer(const struct peer *peer);
+/* The neighbour, or the peer-group's configuration, that "neighbor NAME" means;
+ * NULL if there is none. */
+struct peer *gvpn_neighbor_named(struct bgp *bgp, const char *name);
 bool gvpn_neighbor_is_transit(const struct peer *peer);
 /* Whether the registration is this neighbour's. */
 bool gvpn_neighbor_is_member(struct peer *peer, const struct gvpn_reg *reg);

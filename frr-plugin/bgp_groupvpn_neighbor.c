@@ -148,20 +148,25 @@ static void neighbor_set(struct peer *peer, const char *identity)
 
 /* Commands ---------------------------------------------------------------- */
 
-static struct peer *lookup(struct vty *vty, struct bgp *bgp, const char *name)
+struct peer *gvpn_neighbor_named(struct bgp *bgp, const char *name)
 {
 	struct peer_group *group;
 	struct peer *peer;
 	union sockunion su;
 
-	if (str2sockunion(name, &su) == 0) {
-		peer = peer_lookup(bgp, &su);
-	} else {
-		peer = peer_lookup_by_conf_if(bgp, name);
-		group = peer ? NULL : peer_group_lookup(bgp, name);
-		if (group)
-			peer = group->conf;
-	}
+	if (str2sockunion(name, &su) == 0)
+		return peer_lookup(bgp, &su);
+	peer = peer_lookup_by_conf_if(bgp, name);
+	if (peer)
+		return peer;
+	group = peer_group_lookup(bgp, name);
+	return group ? group->conf : NULL;
+}
+
+static struct peer *lookup(struct vty *vty, struct bgp *bgp, const char *name)
+{
+	struct peer *peer = gvpn_neighbor_named(bgp, name);
+
 	if (!peer)
 		vty_out(vty,
 			"%% %s: no such neighbor or peer-group, give its "
@@ -192,7 +197,7 @@ static struct peer *lookup_in_default(struct vty *vty, struct bgp *bgp,
 /* What it said before was true of other routes. */
 static int changed(struct peer *peer)
 {
-	gvpn_policy_apply();
+	gvpn_policy_apply_named(peer);
 	gvpn_rr_neighbor_changed(peer);
 	return CMD_SUCCESS;
 }

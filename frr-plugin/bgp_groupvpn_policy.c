@@ -422,6 +422,18 @@ void gvpn_policy_apply(void)
 		gvpn_policy_apply_peer(peer);
 }
 
+void gvpn_policy_apply_named(struct peer *named)
+{
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	for (ALL_LIST_ELEMENTS(named->bgp->peer, node, next, peer)) {
+		if (peer == named ||
+		    (peer->group && peer->group->conf == named))
+			gvpn_policy_apply_peer(peer);
+	}
+}
+
 static struct event *t_apply;
 static unsigned int apply_next; /* position in bgp->peer */
 static bool applying, apply_again;
