@@ -55,14 +55,19 @@
 	NO_STR GVPN_NEIGHBOR_STR "No member, but on the way to members\n"
 
 #define GVPN_CMD_NEIGHBOR_MEMBER                                               \
-	"neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member WORD"
+	"neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member LINE..."
 #define GVPN_HELP_NEIGHBOR_MEMBER                                              \
 	GVPN_NEIGHBOR_STR "A member, whatever its gateway address\n"           \
 			  "The IKE identity that it registers with\n"
 
 #define GVPN_CMD_NO_NEIGHBOR_MEMBER                                            \
-	"no neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member [WORD]"
-#define GVPN_HELP_NO_NEIGHBOR_MEMBER NO_STR GVPN_HELP_NEIGHBOR_MEMBER
+	"no neighbor <A.B.C.D|X:X::X:X|WORD> group-vpn member"
+#define GVPN_HELP_NO_NEIGHBOR_MEMBER                                           \
+	NO_STR GVPN_NEIGHBOR_STR "A member, whatever its gateway address\n"
+
+/* "..." cannot be optional. */
+#define GVPN_CMD_NO_NEIGHBOR_MEMBER_NAMED GVPN_CMD_NO_NEIGHBOR_MEMBER " LINE..."
+#define GVPN_HELP_NO_NEIGHBOR_MEMBER_NAMED NO_STR GVPN_HELP_NEIGHBOR_MEMBER
 
 /* In view and enable mode. */
 #define GVPN_CMD_SHOW "show bgp group-vpn [" GVPN_GROUP "] [json]"

@@ -228,17 +228,20 @@ DEFUN(gvpn_neighbor_member, gvpn_neighbor_member_cmd, GVPN_CMD_NEIGHBOR_MEMBER,
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
 	struct peer *peer = lookup_in_default(vty, bgp, argv[1]->arg);
-	const char *identity = argv[argc - 1]->arg;
+	char *identity;
+	bool fits;
 
 	if (!peer)
 		return CMD_WARNING_CONFIG_FAILED;
-	if (strlen(identity) > GV_TEXT_MAX) {
+	identity = argv_concat(argv, argc, 4);
+	fits = strlen(identity) <= GV_TEXT_MAX;
+	if (fits)
+		neighbor_set(peer, identity);
+	else
 		vty_out(vty, "%% an identity has at most %d characters\n",
 			GV_TEXT_MAX);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	neighbor_set(peer, identity);
-	return changed(peer);
+	XFREE(MTYPE_TMP, identity);
+	return fits ? changed(peer) : CMD_WARNING_CONFIG_FAILED;
 }
 
 DEFUN(no_gvpn_neighbor_member, no_gvpn_neighbor_member_cmd,
@@ -246,19 +249,26 @@ DEFUN(no_gvpn_neighbor_member, no_gvpn_neighbor_member_cmd,
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
 	struct peer *peer = lookup_in_default(vty, bgp, argv[2]->arg);
-	const char *identity = argc > 5 ? argv[5]->arg : NULL;
 	struct gvpn_neighbor *neighbor;
+	char *identity;
+	bool is_it;
 
 	if (!peer)
 		return CMD_WARNING_CONFIG_FAILED;
 	/* A tool may set what is new before it takes back what was. */
 	neighbor = find(peer);
-	if (!neighbor || !neighbor->identity ||
-	    (identity && strcmp(neighbor->identity, identity) != 0))
+	identity = argc > 5 ? argv_concat(argv, argc, 5) : NULL;
+	is_it = neighbor && neighbor->identity &&
+		(!identity || strcmp(neighbor->identity, identity) == 0);
+	XFREE(MTYPE_TMP, identity);
+	if (!is_it)
 		return CMD_SUCCESS;
 	neighbor_free(neighbor);
 	return changed(peer);
 }
+
+ALIAS(no_gvpn_neighbor_member, no_gvpn_neighbor_member_named_cmd,
+      GVPN_CMD_NO_NEIGHBOR_MEMBER_NAMED, GVPN_HELP_NO_NEIGHBOR_MEMBER_NAMED)
 
 void gvpn_neighbor_write(struct bgp *bgp, struct vty *vty)
 {
@@ -297,4 +307,5 @@ void gvpn_neighbor_init(void)
 	install_element(BGP_NODE, &gvpn_neighbor_transit_cmd);
 	install_element(BGP_NODE, &gvpn_neighbor_member_cmd);
 	install_element(BGP_NODE, &no_gvpn_neighbor_member_cmd);
+	install_element(BGP_NODE, &no_gvpn_neighbor_member_named_cmd);
 }

@@ -39,6 +39,8 @@ DEFSH(VTYSH_BGPD, gvpn_neighbor_member_sh, GVPN_CMD_NEIGHBOR_MEMBER,
       GVPN_HELP_NEIGHBOR_MEMBER)
 DEFSH(VTYSH_BGPD, no_gvpn_neighbor_member_sh, GVPN_CMD_NO_NEIGHBOR_MEMBER,
       GVPN_HELP_NO_NEIGHBOR_MEMBER)
+DEFSH(VTYSH_BGPD, no_gvpn_neighbor_member_named_sh,
+      GVPN_CMD_NO_NEIGHBOR_MEMBER_NAMED, GVPN_HELP_NO_NEIGHBOR_MEMBER_NAMED)
 DEFSH(VTYSH_BGPD, gvpn_debug_sh, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
 DEFSH(VTYSH_BGPD, show_gvpn_sh, GVPN_CMD_SHOW, GVPN_HELP_SHOW)
 DEFSH(VTYSH_BGPD, show_gvpn_detail_sh, GVPN_CMD_SHOW_DETAIL,
@@ -208,6 +210,7 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 	install_element(BGP_NODE, &gvpn_neighbor_transit_sh);
 	install_element(BGP_NODE, &gvpn_neighbor_member_sh);
 	install_element(BGP_NODE, &no_gvpn_neighbor_member_sh);
+	install_element(BGP_NODE, &no_gvpn_neighbor_member_named_sh);
 	install_element(CONFIG_NODE, &gvpn_debug_sh);
 	install_element(ENABLE_NODE, &gvpn_debug_sh);
 	install_element(VIEW_NODE, &show_gvpn_sh);

@@ -4,7 +4,8 @@
 import pytest
 
 from lab import wait_for
-from sites import DOMAIN, SR_ADDRESS, member_swanctl, section, sr_swanctl
+from sites import (DOMAIN, SR_ADDRESS, SR_AS, member_swanctl, section,
+                   sr_swanctl)
 from test_management import ctl, epoch
 from test_restart import start_charon
 from test_store import rejoin
@@ -97,6 +98,25 @@ def test_distinguished_names(lab, admit):
         "show bgp group-vpn strict members").get("members"),
         "the outsider to be registered")
     assert shown[0]["identity"] == DN
+
+    # As bgpd prints it, it is what "neighbor X group-vpn member" takes.
+    sr, gateway = lab["sr"], lab.site("outsider").gateway
+
+    def state():
+        member, = sr.bgp_json("show bgp group-vpn strict members")["members"]
+        return member["state"]
+    line = f"neighbor {gateway} group-vpn member"
+    router = f"router bgp {SR_AS}"
+    try:
+        sr.configure(router, f"{line} {DN}2")
+        assert state() == "registered, no BGP neighbor has this address"
+        sr.configure(router, f"{line} {DN}")
+        assert state() == "registered, BGP established"
+        sr.configure(router, f"no {line} {DN}2")
+        assert f" {line} {DN}\n" in sr.vtysh("show running-config")
+    finally:
+        sr.configure(router, f"no {line}")
+    assert line not in sr.vtysh("show running-config")
 
 
 def test_a_stricter_credential_evicts(lab, admit):
