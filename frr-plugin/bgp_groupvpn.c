@@ -32,8 +32,7 @@ static struct event *t_config;
 static int (*bgp_config_write_stock)(struct vty *vty);
 static int (*debug_config_write_stock)(struct vty *vty);
 
-/* Everything that follows from a changed configuration. */
-static void config_changed(void)
+void gvpn_config_changed(void)
 {
 	gvpn_ctl_update();
 	gvpn_group_refresh_all();
@@ -67,7 +66,7 @@ static int set_attribute_type(struct vty *vty, uint8_t type)
 		return CMD_SUCCESS;
 
 	gvpn.attr_type = type;
-	config_changed();
+	gvpn_config_changed();
 	gvpn_rr_walk();
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		if (group->active)
@@ -101,7 +100,7 @@ DEFUN(gvpn_reflector, gvpn_reflector_cmd, GVPN_CMD_REFLECTOR,
 	if (!is_default_instance(vty, bgp, "reflector"))
 		return CMD_WARNING_CONFIG_FAILED;
 	gvpn.reflector = !is_negated(argv);
-	config_changed();
+	gvpn_config_changed();
 	return CMD_SUCCESS;
 }
 
@@ -119,7 +118,7 @@ static int set_socket(struct vty *vty, const char *path)
 	XFREE(MTYPE_GROUPVPN_SOCKET, gvpn.socket_path);
 	if (path)
 		gvpn.socket_path = XSTRDUP(MTYPE_GROUPVPN_SOCKET, path);
-	config_changed();
+	gvpn_config_changed();
 	return CMD_SUCCESS;
 }
 
@@ -132,6 +131,17 @@ DEFUN(no_gvpn_socket, no_gvpn_socket_cmd, GVPN_CMD_NO_SOCKET,
       GVPN_HELP_NO_SOCKET)
 {
 	return set_socket(vty, NULL);
+}
+
+bool gvpn_name_is_valid(struct vty *vty, const char *name)
+{
+	if (gv_name_valid(name, GV_NAME_MAX))
+		return true;
+	vty_out(vty,
+		"%% %s: a group's name has 1 to %d of A-Z a-z 0-9 _ . - and "
+		"does not begin with . or -\n",
+		name, GV_NAME_MAX);
+	return false;
 }
 
 static int member_add(struct vty *vty, struct bgp *bgp, const char *name,
@@ -155,16 +165,11 @@ static int member_add(struct vty *vty, struct bgp *bgp, const char *name,
 			bgp->name);
 		return CMD_WARNING_CONFIG_FAILED;
 	}
-	if (!gv_name_valid(name, GV_NAME_MAX)) {
-		vty_out(vty,
-			"%% %s: a group's name has 1 to %d of A-Z a-z 0-9 _ . "
-			"- and does not begin with . or -\n",
-			name, GV_NAME_MAX);
+	if (!gvpn_name_is_valid(vty, name))
 		return CMD_WARNING_CONFIG_FAILED;
-	}
 	bind = gvpn_bind_new(bgp, name);
 	bind->plain = plain;
-	config_changed();
+	gvpn_config_changed();
 	return CMD_SUCCESS;
 }
 
@@ -178,7 +183,7 @@ static int member_del(struct vty *vty, struct bgp *bgp, const char *name)
 		return CMD_WARNING_CONFIG_FAILED;
 	}
 	gvpn_bind_free(bind);
-	config_changed();
+	gvpn_config_changed();
 	return CMD_SUCCESS;
 }
 
@@ -214,6 +219,7 @@ static int on_config_write(struct bgp *bgp, struct vty *vty)
 				gvpn.socket_path);
 		if (gvpn.reflector)
 			vty_out(vty, " group-vpn reflector\n");
+		gvpn_static_write(vty);
 		gvpn_neighbor_write(bgp, vty);
 	}
 	frr_each (gvpn_binds, gvpn.binds, bind) {
@@ -258,7 +264,7 @@ static void wrap_config_write(enum node_type type,
 
 static void config_run(struct event *t)
 {
-	config_changed();
+	gvpn_config_changed();
 }
 
 static bool abbreviates(const char *word, const char *command)
@@ -319,7 +325,7 @@ static int on_peer_status(struct peer *peer)
 
 static int on_config_end(struct bgp *bgp)
 {
-	config_changed();
+	gvpn_config_changed();
 	return 0;
 }
 
@@ -327,6 +333,7 @@ static void default_instance_delete(struct bgp *bgp)
 {
 	struct gvpn_bind *bind;
 
+	gvpn_static_forget();
 	gvpn_heard_forget_vpn();
 	gvpn_rr_forget_bgp();
 	frr_each (gvpn_binds, gvpn.binds, bind)
@@ -361,6 +368,7 @@ static int on_fini(void)
 {
 	event_cancel(&t_config);
 	gvpn.reflector = false;
+	gvpn.statics = 0;
 	gvpn_group_fini();
 	gvpn_route_fini();
 	gvpn_policy_apply();
@@ -384,6 +392,7 @@ static void commands_install(void)
 	install_element(CONFIG_NODE, &gvpn_debug_bgp_cmd);
 	gvpn_show_init();
 	gvpn_neighbor_init();
+	gvpn_static_init();
 }
 
 static int on_late_init(struct event_loop *master)

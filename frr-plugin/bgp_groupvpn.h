@@ -8,6 +8,7 @@
  *   bgp_groupvpn_path.c    the group attribute in bgpd's attributes, and paths
  *                          of our own in bgpd's tables
  *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
+ *   bgp_groupvpn_static.c  S/R: groups that the configuration has, not charon
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
  *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
  *   bgp_groupvpn_scope.c   S/R: which members' routes a member gets
@@ -206,6 +207,9 @@ struct gvpn_group {
 	size_t rekey_len;
 
 	/* GCKS */
+	bool fixed;   /* static: of the configuration, with the next two */
+	bool shadows; /* charon has it, too, and is not heard */
+	struct gv_addr from; /* the neighbour that brings the descriptor */
 	uint8_t *descriptor; /* attribute value; NULL: no valid one */
 	size_t descriptor_len;
 	struct gvpn_own own;	/* the descriptor route */
@@ -233,11 +237,13 @@ PREDECL_RBTREE_UNIQ(gvpn_regs);
 PREDECL_RBTREE_UNIQ(gvpn_gateways);
 struct gvpn_reg {
 	struct gvpn_regs_item item;		/* by group, member */
-	struct gvpn_gateways_item gateway_item; /* by gateway, group, member */
+	struct gvpn_gateways_item gateway_item; /* by from, group, member */
 	uint32_t group_id;
 	uint16_t member_id;
-	uint32_t sender_id;
+	uint32_t sender_id; /* 0: static, any */
 	struct gv_addr gateway;
+	struct gv_addr from; /* the neighbour; of itself the gateway */
+	bool fixed;	     /* of a static group */
 	char identity[GV_TEXT_MAX + 1];
 	char *peers; /* members that it names, "" for all */
 	bool stale;
@@ -249,8 +255,9 @@ struct gvpn {
 	struct event_loop *master;
 	/* configuration */
 	uint8_t attr_type;
-	bool reflector;
-	char *socket_path; /* NULL: GV_CTL_PATH */
+	bool reflector;	      /* of charon's groups */
+	unsigned int statics; /* groups of the configuration */
+	char *socket_path;    /* NULL: GV_CTL_PATH */
 	bool debug;
 	/* state */
 	struct gvpn_binds_head binds[1];
@@ -261,6 +268,12 @@ struct gvpn {
 	uint64_t drops[GVPN_DROPS]; /* of no group that we know */
 };
 extern struct gvpn gvpn;
+
+/* Whether this is the S/R of any groups. */
+static inline bool gvpn_is_reflector(void)
+{
+	return gvpn.reflector || gvpn.statics > 0;
+}
 
 static inline int gvpn_heard_cmp(const struct gvpn_heard *a,
 				 const struct gvpn_heard *b)
@@ -296,11 +309,10 @@ static inline int gvpn_reg_cmp(const struct gvpn_reg *a,
 static inline int gvpn_gateway_cmp(const struct gvpn_reg *a,
 				   const struct gvpn_reg *b)
 {
-	int ret = numcmp(a->gateway.len, b->gateway.len);
+	int ret = numcmp(a->from.len, b->from.len);
 
 	if (!ret)
-		ret = memcmp(a->gateway.bytes, b->gateway.bytes,
-			     a->gateway.len);
+		ret = memcmp(a->from.bytes, b->from.bytes, a->from.len);
 	return ret ? ret : gvpn_reg_cmp(a, b);
 }
 
@@ -334,12 +346,21 @@ DECLARE_RBTREE_UNIQ(gvpn_gateways, struct gvpn_reg, gateway_item,
 			zlog_debug("group-vpn: " __VA_ARGS__);                 \
 	} while (0)
 
+/* bgp_groupvpn.c ---------------------------------------------------------- */
+
+/* What follows from a changed configuration. */
+void gvpn_config_changed(void);
+/* Whether a group may have that name; if not, that is told. */
+bool gvpn_name_is_valid(struct vty *vty, const char *name);
+
 /* bgp_groupvpn_ctl.c ------------------------------------------------------ */
 
 void gvpn_ctl_init(void);
 void gvpn_ctl_fini(void);
 /* Connects, reconnects or disconnects, as the configuration now asks. */
 void gvpn_ctl_update(void);
+/* Connects again, to have all repeated. */
+void gvpn_ctl_again(void);
 
 struct gvpn_ctl_status {
 	const char *path;
@@ -364,6 +385,8 @@ void gvpn_group_fini(void);
 void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted);
 void gvpn_group_down(uint32_t id, const char *why);
 void gvpn_reg_up(const struct gv_ctl_msg *msg);
+/* Adds or replaces a registration; wanted's content is copied. */
+void gvpn_reg_set(const struct gvpn_reg *wanted);
 void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why);
 /* HELLO: nothing is repeated yet.  SYNC: what was not repeated goes, at once
  * or, if charon is another than before, after GVPN_STALE_TIME. */
@@ -375,14 +398,17 @@ void gvpn_group_rekey(struct gvpn_group *group, const uint8_t *rekey,
 /* All that charon said goes. */
 void gvpn_group_forget(const char *why);
 
+/* None of this id or name may be there. */
+struct gvpn_group *gvpn_group_new(uint32_t id, enum gv_role role,
+				  const char *name);
 struct gvpn_group *gvpn_group_find(uint32_t id);
 struct gvpn_group *gvpn_group_find_name(const char *name);
 /* The keys of a route epoch that the group has, or NULL. */
 const struct gvpn_route_keys *gvpn_group_keys(const struct gvpn_group *group,
 					      uint32_t route_epoch);
 struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id);
-/* The registrations of one gateway: NULL ends. */
-struct gvpn_reg *gvpn_reg_first(const struct gv_addr *gateway);
+/* The registrations from one address: NULL ends. */
+struct gvpn_reg *gvpn_reg_first(const struct gv_addr *from);
 struct gvpn_reg *gvpn_reg_next(struct gvpn_reg *reg);
 struct gvpn_member *gvpn_member_find(struct gvpn_group *group, uint16_t id);
 /* Finds or makes it. */
@@ -493,6 +519,14 @@ uint32_t *gvpn_scope_of(struct peer *peer, size_t *n);
 bool gvpn_scope_has(const uint32_t *scope, size_t n, uint32_t group_id,
 		    uint16_t member_id);
 
+/* bgp_groupvpn_static.c --------------------------------------------------- */
+
+void gvpn_static_init(void);
+/* Whether charon speaks of a group that the configuration has. */
+bool gvpn_static_shadows(const struct gv_ctl_msg *msg);
+void gvpn_static_write(struct vty *vty);
+void gvpn_static_forget(void);
+
 /* bgp_groupvpn_policy.c --------------------------------------------------- */
 
 void gvpn_policy_init(void);
@@ -545,6 +579,10 @@ bool gvpn_rr_reflects(const struct bgp_path_info *path, const uint32_t *scope,
 void gvpn_rr_walk(void);
 /* Announces the group's descriptor, or takes it back. */
 void gvpn_rr_descriptor(struct gvpn_group *group);
+/* A static group's key server is another, or comes from another neighbour. */
+void gvpn_rr_gcks_changed(struct gvpn_group *group);
+/* The selected path of the group's descriptor, NULL if there is none. */
+struct bgp_path_info *gvpn_rr_descriptor_path(const struct gvpn_group *group);
 /* charon composes the value; whether it is what it is to be.  If not, that is
  * logged. */
 bool gvpn_rr_is_descriptor(uint32_t group_id, const uint8_t *value, size_t len);

@@ -28,6 +28,55 @@
 	NO_STR GVPN_STR                                                        \
 		"Be the S/R device of the groups whose key server charon is\n"
 
+#define GVPN_STATIC_STR                                                        \
+	GVPN_STR "Be the S/R of a group whose key server is elsewhere\n"       \
+		 "Name of the group here\n"
+#define GVPN_STATIC_NEIGHBOR_STR                                               \
+	"BGP neighbor that brings it, if that has another address\n"           \
+	"Neighbor address\n"                                                   \
+	"Neighbor IPv6 address\n"
+
+#define GVPN_CMD_STATIC                                                        \
+	"group-vpn static " GVPN_GROUP " group-id (1-4294967295)"
+#define GVPN_HELP_STATIC                                                       \
+	GVPN_STATIC_STR "Its group-ID\n"                                       \
+			"The same as in charon's configuration elsewhere\n"
+
+#define GVPN_CMD_NO_STATIC                                                     \
+	"no group-vpn static " GVPN_GROUP " [group-id (1-4294967295)]"
+#define GVPN_HELP_NO_STATIC NO_STR GVPN_HELP_STATIC
+
+#define GVPN_CMD_STATIC_GCKS                                                   \
+	"group-vpn static " GVPN_GROUP                                         \
+	" gcks <A.B.C.D|X:X::X:X> [neighbor <A.B.C.D|X:X::X:X>]"
+#define GVPN_HELP_STATIC_GCKS                                                  \
+	GVPN_STATIC_STR "Whose descriptor is passed on to the members\n"       \
+			"Address of the key server\n"                          \
+			"IPv6 address of the key "                             \
+			"server\n" GVPN_STATIC_NEIGHBOR_STR
+
+#define GVPN_CMD_NO_STATIC_GCKS                                                \
+	"no group-vpn static " GVPN_GROUP                                      \
+	" gcks [<A.B.C.D|X:X::X:X> [neighbor <A.B.C.D|X:X::X:X>]]"
+#define GVPN_HELP_NO_STATIC_GCKS NO_STR GVPN_HELP_STATIC_GCKS
+
+#define GVPN_CMD_STATIC_MEMBER                                                 \
+	"group-vpn static " GVPN_GROUP                                         \
+	" member (1-65535) gateway <A.B.C.D|X:X::X:X>"                         \
+	" [neighbor <A.B.C.D|X:X::X:X>]"
+#define GVPN_HELP_STATIC_MEMBER                                                \
+	GVPN_STATIC_STR "A member whose routes are taken and reflected\n"      \
+			"Its member-ID, as the key server allotted it\n"       \
+			"Where its packets go to\n"                            \
+			"Address of its gateway\n"                             \
+			"IPv6 address of its "                                 \
+			"gateway\n" GVPN_STATIC_NEIGHBOR_STR
+
+#define GVPN_CMD_NO_STATIC_MEMBER                                              \
+	"no group-vpn static " GVPN_GROUP " member (1-65535) [gateway"         \
+	" <A.B.C.D|X:X::X:X> [neighbor <A.B.C.D|X:X::X:X>]]"
+#define GVPN_HELP_NO_STATIC_MEMBER NO_STR GVPN_HELP_STATIC_MEMBER
+
 #define GVPN_CMD_SOCKET "group-vpn socket PATH"
 #define GVPN_HELP_SOCKET                                                       \
 	GVPN_STR                                                               \

@@ -213,6 +213,9 @@ static void ctl_handle(const struct gv_ctl_msg *msg)
 	gvpn_debug("charon says %s, group %u, member %u",
 		   gv_ctl_type_text(msg->type), msg->group_id, msg->member_id);
 
+	if (gvpn_static_shadows(msg))
+		return;
+
 	switch (msg->type) {
 	case GV_CTL_HELLO:
 		ctl_hello(msg);
@@ -351,6 +354,14 @@ void gvpn_ctl_update(void)
 
 	strlcpy(path, ctl_path(), sizeof(path));
 	ctl.retry = CTL_RETRY_MIN;
+	event_add_timer_msec(gvpn.master, ctl_connect, NULL, 0, &ctl.t_connect);
+}
+
+void gvpn_ctl_again(void)
+{
+	if (ctl.fd < 0)
+		return;
+	ctl_close();
 	event_add_timer_msec(gvpn.master, ctl_connect, NULL, 0, &ctl.t_connect);
 }
 

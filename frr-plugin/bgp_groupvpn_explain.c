@@ -517,10 +517,38 @@ static void explain_to_member(struct explanation *e)
 
 /* S/R --------------------------------------------------------------------- */
 
+static bool explain_static(struct explanation *e)
+{
+	const struct gvpn_group *group = e->group;
+	const struct bgp_path_info *pi;
+
+	if (!group->gateway.len) {
+		stops(e, "group", "static, without a key server");
+		return todo(e, "configure \"group-vpn static %s gcks ADDRESS\"",
+			    e->name);
+	}
+	pi = gvpn_rr_descriptor_path(group);
+	if (!pi) {
+		stops(e, "group",
+		      "static, key server %s: its descriptor has not come from "
+		      "neighbor %s",
+		      address(&group->gateway), address(&group->from));
+		return todo(e,
+			    "\"show bgp neighbors %s\"; at the key server's "
+			    "bgpd, \"neighbor ... group-vpn transit\" for this "
+			    "router",
+			    address(&group->from));
+	}
+	return ok(e, "group", "static, descriptor of %s from neighbor %s",
+		  address(&group->gateway), pi->peer->host);
+}
+
 static bool explain_group(struct explanation *e)
 {
 	const struct gvpn_group *group = e->group;
 
+	if (group->fixed)
+		return explain_static(e);
 	if (!gvpn.reflector) {
 		stops(e, "group", "bgpd does not reflect");
 		return todo(e, "configure \"group-vpn reflector\" in \"router "
@@ -538,6 +566,9 @@ static bool explain_group(struct explanation *e)
 
 static bool explain_reg(struct explanation *e, const struct gvpn_reg *reg)
 {
+	if (reg->fixed)
+		return ok(e, "member", "member %u, static, gateway %s",
+			  reg->member_id, address(&reg->gateway));
 	return ok(e, "member",
 		  "member %u, %s, gateway %s, Sender-ID %u, "
 		  "registered for %s%s",
@@ -548,21 +579,20 @@ static bool explain_reg(struct explanation *e, const struct gvpn_reg *reg)
 
 static bool explain_neighbor(struct explanation *e, const struct gvpn_reg *reg)
 {
+	const char *from = reg->fixed ? "is expected at" : "registered from";
 	struct peer *peer = gvpn_rr_neighbor(reg);
 	const char *problem;
 
 	if (!peer && gvpn_neighbor_has_transit())
-		return ok(
-			e, "neighbor",
-			"none has the address %s it registered from: behind a "
-			"transit neighbor, if anywhere",
-			address(&reg->gateway));
+		return ok(e, "neighbor",
+			  "none has the address %s it %s: behind a "
+			  "transit neighbor, if anywhere",
+			  address(&reg->from), from);
 	if (!peer) {
-		stops(e, "neighbor",
-		      "no BGP neighbor has the address %s it registered from",
-		      address(&reg->gateway));
+		stops(e, "neighbor", "no BGP neighbor has the address %s it %s",
+		      address(&reg->from), from);
 		return todo(e, "configure \"neighbor %s remote-as ...\"",
-			    address(&reg->gateway));
+			    address(&reg->from));
 	}
 	problem = neighbor_problem(peer);
 	if (problem) {
@@ -661,7 +691,7 @@ static void explain_to_reflector(struct explanation *e)
 {
 	const struct gvpn_reg *reg;
 
-	if (!explain_charon(e) || !explain_group(e))
+	if ((!e->group->fixed && !explain_charon(e)) || !explain_group(e))
 		return;
 	reg = find_reg(e);
 	if (!reg) {

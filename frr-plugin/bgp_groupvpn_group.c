@@ -114,17 +114,18 @@ static void keys_swap(struct gvpn_group *group)
 	group->other = route;
 }
 
-static struct gvpn_group *group_new(const struct gv_ctl_msg *msg)
+struct gvpn_group *gvpn_group_new(uint32_t id, enum gv_role role,
+				  const char *name)
 {
 	struct gvpn_group *group;
 
 	group = XCALLOC(MTYPE_GROUPVPN_GROUP, sizeof(*group));
-	group->id = msg->group_id;
-	group->role = msg->role;
+	group->id = id;
+	group->role = role;
 	group->since = monotime(NULL);
 	keys_init(&group->route);
 	keys_init(&group->other);
-	strlcpy(group->name, msg->name, sizeof(group->name));
+	strlcpy(group->name, name, sizeof(group->name));
 	gvpn_members_init(group->members);
 	gvpn_group_heards_init(group->heards);
 	gvpn_groups_add(gvpn.groups, group);
@@ -282,7 +283,7 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 		group = NULL;
 	}
 	if (!group) {
-		group = group_new(msg);
+		group = gvpn_group_new(msg->group_id, msg->role, msg->name);
 		/* What came under its RDs before was nobody's business. */
 		if (group->role == GV_ROLE_GCKS)
 			gvpn_rr_walk();
@@ -492,6 +493,9 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 			       ? "waiting for charon: no such group"
 			       : "waiting for charon: control socket down";
 	}
+	if (group->fixed)
+		return "\"group-vpn static\" makes this the group's S/R, not "
+		       "its member";
 	if (group->role != GV_ROLE_MEMBER)
 		return "charon is this group's key server, not its member";
 	if (strcmp(vrf_name(group->vrf), vrf) != 0) {
@@ -561,20 +565,19 @@ struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id)
 	return gvpn_regs_find(gvpn.regs, &ref);
 }
 
-struct gvpn_reg *gvpn_reg_first(const struct gv_addr *gateway)
+struct gvpn_reg *gvpn_reg_first(const struct gv_addr *from)
 {
-	struct gvpn_reg ref = {.gateway = *gateway};
+	struct gvpn_reg ref = {.from = *from};
 	struct gvpn_reg *reg = gvpn_gateways_find_gteq(gvpn.gateways, &ref);
 
-	return reg && gv_addr_equal(&reg->gateway, gateway) ? reg : NULL;
+	return reg && gv_addr_equal(&reg->from, from) ? reg : NULL;
 }
 
 struct gvpn_reg *gvpn_reg_next(struct gvpn_reg *reg)
 {
 	struct gvpn_reg *next = gvpn_gateways_next(gvpn.gateways, reg);
 
-	return next && gv_addr_equal(&next->gateway, &reg->gateway) ? next
-								    : NULL;
+	return next && gv_addr_equal(&next->from, &reg->from) ? next : NULL;
 }
 
 static const char *group_name(uint32_t id)
@@ -621,48 +624,87 @@ static void reg_ask(struct gvpn_reg *reg)
 	}
 }
 
-void gvpn_reg_up(const struct gv_ctl_msg *msg)
+static bool reg_is(const struct gvpn_reg *reg, const struct gvpn_reg *wanted)
 {
-	struct gvpn_reg *reg = gvpn_reg_find(msg->group_id, msg->member_id);
+	return reg->sender_id == wanted->sender_id &&
+	       gv_addr_equal(&reg->gateway, &wanted->gateway) &&
+	       gv_addr_equal(&reg->from, &wanted->from) &&
+	       strcmp(reg->identity, wanted->identity) == 0 &&
+	       strcmp(reg->peers, wanted->peers) == 0;
+}
+
+static void reg_log(const struct gvpn_reg *reg)
+{
+	char gateway[GV_ADDR_STRLEN], from[GV_ADDR_STRLEN];
+
+	gv_addr_print(&reg->gateway, gateway, sizeof(gateway));
+	gv_addr_print(&reg->from, from, sizeof(from));
+	if (reg->fixed)
+		zlog_info("group-vpn: group %s (%u): member %u configured, "
+			  "gateway %s, neighbor %s",
+			  group_name(reg->group_id), reg->group_id,
+			  reg->member_id, gateway, from);
+	else
+		zlog_info("group-vpn: group %s (%u): member %u registered: %s, "
+			  "gateway %s, Sender-ID %u%s%s",
+			  group_name(reg->group_id), reg->group_id,
+			  reg->member_id, reg->identity, gateway,
+			  reg->sender_id, reg->peers[0] ? ", with " : "",
+			  reg->peers);
+}
+
+void gvpn_reg_set(const struct gvpn_reg *wanted)
+{
+	struct gvpn_reg *reg =
+		gvpn_reg_find(wanted->group_id, wanted->member_id);
 	struct gvpn_reg before = {};
-	char buf[GV_ADDR_STRLEN];
 	bool limited;
 
 	if (reg) {
 		reg->stale = false;
-		if (reg->sender_id == msg->sender_id &&
-		    gv_addr_equal(&reg->gateway, &msg->gateway) &&
-		    strcmp(reg->identity, msg->identity) == 0 &&
-		    strcmp(reg->peers, msg->peers) == 0)
+		if (reg_is(reg, wanted))
 			return;
 		before = *reg;
 		gvpn_gateways_del(gvpn.gateways, reg);
 	} else {
 		reg = XCALLOC(MTYPE_GROUPVPN_REG, sizeof(*reg));
-		reg->group_id = msg->group_id;
-		reg->member_id = msg->member_id;
+		reg->group_id = wanted->group_id;
+		reg->member_id = wanted->member_id;
 		gvpn_regs_add(gvpn.regs, reg);
 	}
 
-	reg->sender_id = msg->sender_id;
-	reg->gateway = msg->gateway;
+	reg->sender_id = wanted->sender_id;
+	reg->gateway = wanted->gateway;
+	reg->from = wanted->from;
+	reg->fixed = wanted->fixed;
 	reg->since = monotime(NULL);
-	strlcpy(reg->identity, msg->identity, sizeof(reg->identity));
+	strlcpy(reg->identity, wanted->identity, sizeof(reg->identity));
 	gvpn_gateways_add(gvpn.gateways, reg);
 	limited = is_limited(reg);
-	reg_set_peers(reg, msg->peers);
+	reg_set_peers(reg, wanted->peers);
 	limited |= is_limited(reg);
 	reg_ask(reg);
-	zlog_info("group-vpn: group %s (%u): member %u registered: %s, gateway "
-		  "%s, Sender-ID %u%s%s",
-		  group_name(reg->group_id), reg->group_id, reg->member_id,
-		  reg->identity, gv_addr_print(&reg->gateway, buf, sizeof(buf)),
-		  reg->sender_id, reg->peers[0] ? ", with " : "", reg->peers);
+	reg_log(reg);
 
 	/* It may have been another neighbour's. */
 	if (before.gateway.len)
 		gvpn_rr_reg_changed(&before, limited);
 	gvpn_rr_reg_changed(reg, limited);
+}
+
+void gvpn_reg_up(const struct gv_ctl_msg *msg)
+{
+	struct gvpn_reg wanted = {
+		.group_id = msg->group_id,
+		.member_id = msg->member_id,
+		.sender_id = msg->sender_id,
+		.gateway = msg->gateway,
+		.from = msg->gateway,
+		.peers = (char *)msg->peers,
+	};
+
+	strlcpy(wanted.identity, msg->identity, sizeof(wanted.identity));
+	gvpn_reg_set(&wanted);
 }
 
 void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
@@ -674,9 +716,10 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 	if (!reg)
 		return;
 
-	zlog_info("group-vpn: group %s (%u): member %u no longer registered: "
-		  "%s, gateway %s%s%s",
-		  group_name(group_id), group_id, member_id, reg->identity,
+	zlog_info("group-vpn: group %s (%u): member %u no longer %s%s, gateway "
+		  "%s%s%s",
+		  group_name(group_id), group_id, member_id,
+		  reg->fixed ? "configured" : "registered: ", reg->identity,
 		  gv_addr_print(&reg->gateway, buf, sizeof(buf)),
 		  why[0] ? ": " : "", why);
 	gvpn_regs_del(gvpn.regs, reg);
@@ -694,10 +737,12 @@ void gvpn_group_mark_stale(void)
 	struct gvpn_group *group;
 	struct gvpn_reg *reg;
 
-	frr_each (gvpn_groups, gvpn.groups, group)
-		group->stale = true;
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		group->stale = !group->fixed;
+		group->shadows = false;
+	}
 	frr_each (gvpn_regs, gvpn.regs, reg)
-		reg->stale = true;
+		reg->stale = !reg->fixed;
 }
 
 /* The first stale group or registration goes; false if there was none. */

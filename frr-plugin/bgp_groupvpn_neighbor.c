@@ -67,7 +67,7 @@ bool gvpn_neighbor_is_member(struct peer *peer, const struct gvpn_reg *reg)
 		return neighbor->identity &&
 		       strcmp(neighbor->identity, reg->identity) == 0;
 	return gvpn_addr_of_peer(peer, &addr) &&
-	       gv_addr_equal(&addr, &reg->gateway);
+	       gv_addr_equal(&addr, &reg->from);
 }
 
 /* By identity there is no index: who uses it has few such neighbours. */

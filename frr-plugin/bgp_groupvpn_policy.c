@@ -294,8 +294,8 @@ static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
 			       ? GVPN_MAP_OPENED
 			       : GVPN_MAP_NONE;
 	if (direct == RMAP_IN)
-		return gvpn.reflector ? GVPN_MAP_POLICE : GVPN_MAP_NONE;
-	if (gvpn.reflector)
+		return gvpn_is_reflector() ? GVPN_MAP_POLICE : GVPN_MAP_NONE;
+	if (gvpn_is_reflector())
 		return gvpn_neighbor_is_transit(peer) ? GVPN_MAP_TRANSIT
 						      : GVPN_MAP_REFLECT;
 	return gvpn_binds_count(gvpn.binds) ? GVPN_MAP_MEMBER : GVPN_MAP_NONE;

@@ -39,6 +39,23 @@ static bool is_served(const struct prefix *rd, uint32_t *rd_group,
 	return group && group->role == GV_ROLE_GCKS;
 }
 
+/* A static group's comes from where the configuration says. */
+static enum gvpn_drop police_descriptor(const struct gvpn_group *group,
+					struct peer *peer,
+					const struct gv_attr *a)
+{
+	struct gv_addr addr;
+
+	if (group->gateway.len == 0)
+		return GVPN_DROP_KIND;
+	if (!gvpn_neighbor_is_transit(peer) &&
+	    !(gvpn_addr_of_peer(peer, &addr) &&
+	      gv_addr_equal(&addr, &group->from)))
+		return GVPN_DROP_KIND;
+	return gv_addr_equal(&a->gateway, &group->gateway) ? GVPN_DROP_NONE
+							   : GVPN_DROP_GATEWAY;
+}
+
 enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      const struct bgp_dest *dest,
 			      struct gvpn_group **group)
@@ -73,10 +90,12 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 		return GVPN_DROP_UNKNOWN_GROUP;
 	if ((*group)->role == GV_ROLE_MEMBER)
 		return GVPN_DROP_NONE; /* a member judges for itself */
-	if (a.kind == GV_KIND_DESCRIPTOR)
+	if (a.kind == GV_KIND_DESCRIPTOR && !(*group)->fixed)
 		return GVPN_DROP_KIND;
 	if (rd_group != a.group_id || rd_member != a.member_id)
 		return GVPN_DROP_RD;
+	if (a.kind == GV_KIND_DESCRIPTOR)
+		return police_descriptor(*group, peer, &a);
 
 	reg = gvpn_reg_find(a.group_id, a.member_id);
 	if (!reg)
@@ -85,7 +104,7 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	    (!gvpn_neighbor_is_transit(peer) &&
 	     !gvpn_neighbor_is_member(peer, reg)))
 		return GVPN_DROP_GATEWAY;
-	if (a.sender_id != reg->sender_id)
+	if (!reg->fixed && a.sender_id != reg->sender_id)
 		return GVPN_DROP_SENDER;
 	return GVPN_DROP_NONE;
 }
@@ -109,13 +128,13 @@ bool gvpn_rr_reflects(const struct bgp_path_info *path, const uint32_t *scope,
 	if (!value)
 		return !served;
 	if (gv_attr_decode(value, len, &a) != GV_ATTR_OK)
-		return !served && !gvpn.reflector;
+		return !served && !gvpn_is_reflector();
 	if (served && a.group_id != rd_group)
 		return false;
 
 	group = gvpn_group_find(a.group_id);
 	if (!group)
-		return !gvpn.reflector;
+		return !gvpn_is_reflector();
 	if (group->role == GV_ROLE_MEMBER)
 		return gvpn_path_is_ours(path) &&
 		       a.member_id == group->member_id;
@@ -186,7 +205,7 @@ static void police_dest(struct bgp *bgp, struct bgp_dest *dest)
 
 void gvpn_rr_walk(void)
 {
-	if (gvpn.reflector)
+	if (gvpn_is_reflector())
 		gvpn_walker_start(&walker);
 }
 
@@ -202,10 +221,23 @@ void gvpn_rr_forget_bgp(void)
 	}
 }
 
+static struct peer *find_peer(struct bgp *bgp, const struct gv_addr *addr)
+{
+	union sockunion su = {};
+
+	if (addr->len == IPV4_MAX_BYTELEN) {
+		su.sin.sin_family = AF_INET;
+		memcpy(&su.sin.sin_addr, addr->bytes, addr->len);
+	} else {
+		su.sin6.sin6_family = AF_INET6;
+		memcpy(&su.sin6.sin6_addr, addr->bytes, addr->len);
+	}
+	return peer_lookup(bgp, &su);
+}
+
 struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg)
 {
 	struct bgp *bgp = bgp_get_default();
-	union sockunion su = {};
 	struct listnode *node;
 	struct peer *peer;
 
@@ -217,15 +249,7 @@ struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg)
 				return peer;
 		}
 	}
-	if (reg->gateway.len == IPV4_MAX_BYTELEN) {
-		su.sin.sin_family = AF_INET;
-		memcpy(&su.sin.sin_addr, reg->gateway.bytes, reg->gateway.len);
-	} else {
-		su.sin6.sin6_family = AF_INET6;
-		memcpy(&su.sin6.sin6_addr, reg->gateway.bytes,
-		       reg->gateway.len);
-	}
-	peer = peer_lookup(bgp, &su);
+	peer = find_peer(bgp, &reg->from);
 	return peer && gvpn_neighbor_is_member(peer, reg) ? peer : NULL;
 }
 
@@ -294,7 +318,7 @@ static void ask_registered(void)
 
 void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited)
 {
-	if (!gvpn.reflector)
+	if (!gvpn_is_reflector())
 		return;
 
 	gvpn_rr_walk();
@@ -314,7 +338,7 @@ void gvpn_rr_neighbor_changed(struct peer *changed)
 	struct listnode *node, *next;
 	struct peer *peer;
 
-	if (!gvpn.reflector)
+	if (!gvpn_is_reflector())
 		return;
 
 	gvpn_rr_walk();
@@ -324,4 +348,43 @@ void gvpn_rr_neighbor_changed(struct peer *changed)
 		    (peer->group && peer->group->conf == changed))
 			ask_again(peer);
 	}
+}
+
+void gvpn_rr_gcks_changed(struct gvpn_group *group)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct peer *peer =
+		bgp && group->from.len ? find_peer(bgp, &group->from) : NULL;
+
+	gvpn_rr_walk();
+	transit_changed();
+	if (peer)
+		ask_again(peer);
+}
+
+struct bgp_path_info *gvpn_rr_descriptor_path(const struct gvpn_group *group)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct bgp_path_info *pi = NULL;
+	struct bgp_dest *top, *dest;
+	struct bgp_table *table;
+	struct prefix_rd rd;
+
+	if (!bgp)
+		return NULL;
+	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
+	top = bgp_node_lookup(bgp->rib[AFI_IP6][SAFI_MPLS_VPN],
+			      (struct prefix *)&rd);
+	if (!top)
+		return NULL;
+	table = bgp_dest_get_bgp_table_info(top);
+	dest = table ? bgp_node_lookup(table, &gvpn_descriptor_nlri) : NULL;
+	if (dest) {
+		pi = bgp_dest_get_bgp_path_info(dest);
+		while (pi && !CHECK_FLAG(pi->flags, BGP_PATH_SELECTED))
+			pi = pi->next;
+		bgp_dest_unlock_node(dest);
+	}
+	bgp_dest_unlock_node(top);
+	return pi;
 }

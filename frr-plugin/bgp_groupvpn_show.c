@@ -68,7 +68,7 @@ static void count_reflected(void)
 
 	frr_each (gvpn_groups, gvpn.groups, group)
 		group->reflected = 0;
-	if (!gvpn.reflector)
+	if (!gvpn_is_reflector())
 		return;
 	while ((dest = gvpn_walk_next(&walk))) {
 		/* A node where prefixes branch has none. */
@@ -128,6 +128,14 @@ static const char *group_state(const struct gvpn_group *group, char *buf,
 {
 	const char *problem;
 
+	if (group->fixed) {
+		if (!group->gateway.len)
+			return "no key server: no \"group-vpn static ... "
+			       "gcks\"";
+		return gvpn_rr_descriptor_path(group)
+			       ? "up"
+			       : "waiting for the key server's descriptor";
+	}
 	if (group->stale)
 		return "waiting for charon: restarted, group not repeated yet";
 	if (group->role == GV_ROLE_GCKS) {
@@ -177,6 +185,18 @@ static void show_ctl(struct vty *vty)
 		vty_out(vty, "  Messages ignored: %" PRIu64 "\n", ctl.ignored);
 }
 
+static void show_static(struct vty *vty, const struct gvpn_group *group)
+{
+	char gateway[GV_ADDR_STRLEN], from[GV_ADDR_STRLEN];
+
+	vty_out(vty, "  Static: key server %s, descriptor from neighbor %s\n",
+		gv_addr_print(&group->gateway, gateway, sizeof(gateway)),
+		gv_addr_print(&group->from, from, sizeof(from)));
+	if (group->shadows)
+		vty_out(vty, "  charon has this group, too, and is not heard "
+			     "about it\n");
+}
+
 static void show_group(struct vty *vty, const struct gvpn_group *group)
 {
 	char state[256], since[GVPN_UPTIME_LEN], gateway[GV_ADDR_STRLEN];
@@ -190,7 +210,11 @@ static void show_group(struct vty *vty, const struct gvpn_group *group)
 		group_state(group, state, sizeof(state)),
 		uptime(group->since, since, sizeof(since)));
 
-	if (group->role == GV_ROLE_GCKS) {
+	if (group->fixed) {
+		show_static(vty, group);
+		vty_out(vty, "  Members configured: %u\n", counts.members);
+		vty_out(vty, "  Routes reflected: %u\n", counts.announced);
+	} else if (group->role == GV_ROLE_GCKS) {
 		vty_out(vty, "  Gateway %s, epoch %u\n", gateway, group->epoch);
 		vty_out(vty, "  Members registered: %u\n", counts.members);
 		vty_out(vty, "  Routes reflected: %u\n", counts.announced);
@@ -282,6 +306,11 @@ static json_object *json_group(const struct gvpn_group *group)
 	json_object_string_add(json, "state",
 			       group_state(group, state, sizeof(state)));
 	json_since(json, group->since);
+	if (group->fixed) {
+		json_object_boolean_add(json, "static", true);
+		json_object_boolean_add(json, "charonIgnored", group->shadows);
+		json_addr(json, "neighbor", &group->from);
+	}
 	json_addr(json, "gateway", &group->gateway);
 	json_object_int_add(json, "epoch", group->epoch);
 	json_object_int_add(json, "members", counts.members);
@@ -320,18 +349,24 @@ static json_object *json_unknown(const struct gvpn_bind *bind)
 
 /* Members ----------------------------------------------------------------- */
 
-static const char *reg_state(const struct gvpn_reg *reg)
+static const char *reg_state(const struct gvpn_reg *reg, char *buf, size_t size)
 {
 	struct peer *peer = gvpn_rr_neighbor(reg);
 
+	const char *bgp;
+
 	if (reg->stale)
 		return "not repeated since charon restarted";
-	if (!peer)
-		return gvpn_neighbor_has_transit()
-			       ? "registered, behind a transit neighbor if any"
-			       : "registered, no BGP neighbor has this address";
-	return gvpn_peer_established(peer) ? "registered, BGP established"
-					   : "registered, BGP not established";
+	if (peer)
+		bgp = gvpn_peer_established(peer) ? "BGP established"
+						  : "BGP not established";
+	else
+		bgp = gvpn_neighbor_has_transit()
+			      ? "behind a transit neighbor if any"
+			      : "no BGP neighbor has this address";
+	snprintf(buf, size, "%s, %s", reg->fixed ? "static" : "registered",
+		 bgp);
+	return buf;
 }
 
 static const char *member_state(const struct gvpn_member *member)
@@ -404,6 +439,7 @@ static void show_registrations(struct vty *vty, json_object *json,
 {
 	unsigned int *routes = count_by_member(group);
 	struct gvpn_reg *reg;
+	char state[64];
 
 	if (!json)
 		vty_out(vty, "%6s %9s %-15s %-9s %6s %-28s %s\n", "Member",
@@ -414,8 +450,8 @@ static void show_registrations(struct vty *vty, json_object *json,
 			.id = reg->member_id,
 			.sender_id = reg->sender_id,
 			.gateway = &reg->gateway,
-			.identity = reg->identity,
-			.state = reg_state(reg),
+			.identity = reg->fixed ? "-" : reg->identity,
+			.state = reg_state(reg, state, sizeof(state)),
 			.routes = routes[reg->member_id],
 			.since = reg->since,
 		};

@@ -30,6 +30,16 @@ DEFSH(VTYSH_BGPD, gvpn_attribute_type_sh, GVPN_CMD_ATTRIBUTE_TYPE,
 DEFSH(VTYSH_BGPD, no_gvpn_attribute_type_sh, GVPN_CMD_NO_ATTRIBUTE_TYPE,
       GVPN_HELP_NO_ATTRIBUTE_TYPE)
 DEFSH(VTYSH_BGPD, gvpn_reflector_sh, GVPN_CMD_REFLECTOR, GVPN_HELP_REFLECTOR)
+DEFSH(VTYSH_BGPD, gvpn_static_sh, GVPN_CMD_STATIC, GVPN_HELP_STATIC)
+DEFSH(VTYSH_BGPD, no_gvpn_static_sh, GVPN_CMD_NO_STATIC, GVPN_HELP_NO_STATIC)
+DEFSH(VTYSH_BGPD, gvpn_static_gcks_sh, GVPN_CMD_STATIC_GCKS,
+      GVPN_HELP_STATIC_GCKS)
+DEFSH(VTYSH_BGPD, no_gvpn_static_gcks_sh, GVPN_CMD_NO_STATIC_GCKS,
+      GVPN_HELP_NO_STATIC_GCKS)
+DEFSH(VTYSH_BGPD, gvpn_static_member_sh, GVPN_CMD_STATIC_MEMBER,
+      GVPN_HELP_STATIC_MEMBER)
+DEFSH(VTYSH_BGPD, no_gvpn_static_member_sh, GVPN_CMD_NO_STATIC_MEMBER,
+      GVPN_HELP_NO_STATIC_MEMBER)
 DEFSH(VTYSH_BGPD, gvpn_socket_sh, GVPN_CMD_SOCKET, GVPN_HELP_SOCKET)
 DEFSH(VTYSH_BGPD, no_gvpn_socket_sh, GVPN_CMD_NO_SOCKET, GVPN_HELP_NO_SOCKET)
 DEFSH(VTYSH_BGPD, gvpn_member_sh, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
@@ -204,6 +214,12 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 	install_element(BGP_NODE, &gvpn_attribute_type_sh);
 	install_element(BGP_NODE, &no_gvpn_attribute_type_sh);
 	install_element(BGP_NODE, &gvpn_reflector_sh);
+	install_element(BGP_NODE, &gvpn_static_sh);
+	install_element(BGP_NODE, &no_gvpn_static_sh);
+	install_element(BGP_NODE, &gvpn_static_gcks_sh);
+	install_element(BGP_NODE, &no_gvpn_static_gcks_sh);
+	install_element(BGP_NODE, &gvpn_static_member_sh);
+	install_element(BGP_NODE, &no_gvpn_static_member_sh);
 	install_element(BGP_NODE, &gvpn_socket_sh);
 	install_element(BGP_NODE, &no_gvpn_socket_sh);
 	install_element(BGP_NODE, &gvpn_member_sh);

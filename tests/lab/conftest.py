@@ -57,6 +57,28 @@ def lab(request):
     yield from SHARED.lend(request)
 
 
+@pytest.fixture(scope="module")
+def arrange():
+    """arrange(lab, do, undo): the shared network otherwise, complete in another
+    way, for this test and those after it in its module."""
+    state = {}
+
+    def arrange_once(lab, do, undo):
+        if state.get("lab") is not lab:
+            state.update(lab=lab, undo=undo)
+            do(lab)
+            lab.wait_until_up()
+    yield arrange_once
+    if Shared.lab is None or state.get("lab") is not Shared.lab:
+        return
+    try:
+        state["undo"](Shared.lab)
+        Shared.lab.wait_until_up()
+    except BaseException:
+        Shared.drop()
+        raise
+
+
 @pytest.fixture
 def own_lab(request):
     """Builds networks that a test has for itself; closed after it."""
