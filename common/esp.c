@@ -14,6 +14,7 @@
 #define INTEG_HMAC_SHA2_512_256 14
 
 #define IPV4_HEADER_LEN 20
+#define IPV6_HEADER_LEN 40
 #define ESP_HEADER_LEN 8  /* SPI, sequence number */
 #define ESP_TRAILER_LEN 2 /* pad length, next header */
 #define AEAD_ICV_LEN 16
@@ -85,7 +86,7 @@ size_t gv_esp_key_len(const struct gv_esp_proposal *esp)
 	return fits(encr, esp) ? encr->octets + gv_esp_integ_key_len(esp) : 0;
 }
 
-uint32_t gv_esp_room(const struct gv_esp_proposal *esp, uint32_t mtu)
+uint32_t gv_esp_room(const struct gv_esp_proposal *esp, bool ipv6, uint32_t mtu)
 {
 	const struct encr *encr = find_encr(esp);
 	uint32_t icv, taken, room;
@@ -93,7 +94,8 @@ uint32_t gv_esp_room(const struct gv_esp_proposal *esp, uint32_t mtu)
 	if (!fits(encr, esp))
 		return 0;
 	icv = encr->aead ? AEAD_ICV_LEN : find_integ(esp)->icv;
-	taken = IPV4_HEADER_LEN + ESP_HEADER_LEN + encr->iv + icv;
+	taken = (ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) + ESP_HEADER_LEN +
+		encr->iv + icv;
 	if (mtu < taken)
 		return 0;
 	room = mtu - taken;

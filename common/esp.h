@@ -28,9 +28,10 @@ size_t gv_esp_key_len(const struct gv_esp_proposal *esp);
 size_t gv_esp_integ_key_len(const struct gv_esp_proposal *esp);
 
 /* Octets of the largest payload, in transport mode, with which an IPv4 packet
- * without options still fits into mtu octets; 0 if there is none, or the
- * combination is not supported.  For the same mtu it never grows from an AEAD
- * to CBC, nor with the size of the ICV. */
-uint32_t gv_esp_room(const struct gv_esp_proposal *esp, uint32_t mtu);
+ * without options, or an IPv6 packet without extension headers, still fits into
+ * mtu octets; 0 if there is none, or the combination is not supported.  For the
+ * same mtu it never grows from an AEAD to CBC, nor with the size of the ICV. */
+uint32_t gv_esp_room(const struct gv_esp_proposal *esp, bool ipv6,
+		     uint32_t mtu);
 
 #endif /* GV_ESP_H */

@@ -35,7 +35,8 @@
 
 /* Traffic selector of RFC 7296 section 3.13.1. */
 #define TS_IPV4_ADDR_RANGE 7
-#define TS_IPV4_LEN 16
+#define TS_IPV6_ADDR_RANGE 8
+#define TS_HEADER_LEN 8
 #define TS_PROTO_IPIP 4
 #define TS_PROTO_UDP 17
 #define TS_PROTO_GRE 47
@@ -241,7 +242,7 @@ enum gv_gikev2_error gv_gsa_check(const struct gv_gsa *gsa)
 	if (!gsa->epochs)
 		return GV_GIKEV2_MISSING;
 	if ((gsa->sa_mode != GV_SA_DERIVED && gsa->sa_mode != GV_SA_SHARED) ||
-	    (gsa->encap != GV_ENCAP_GRE && gsa->encap != GV_ENCAP_IPIP))
+	    gsa->encap < GV_ENCAP_GRE || gsa->encap > GV_ENCAP_IPIP6)
 		return GV_GIKEV2_UNSUPPORTED;
 	if (!gsa->group_id || !gsa->route_epoch ||
 	    gsa->sender_id > GV_SENDER_ID_MAX ||
@@ -309,46 +310,64 @@ static void put_tlv32(struct gv_writer *w, uint16_t type, uint32_t value)
 	gv_put32(w, value);
 }
 
-/* All that differs between our selectors; addresses are one or any. */
+/* All that differs between our selectors; the first address is zero. */
 struct ts {
+	uint8_t type;
 	uint8_t proto;
 	uint16_t from_port, to_port;
-	uint32_t last_addr;
+	bool any; /* the last address is the highest, else zero */
 };
+
+static size_t ts_addr_len(const struct ts *ts)
+{
+	return ts->type == TS_IPV6_ADDR_RANGE ? 16 : 4;
+}
 
 static void put_ts(struct gv_writer *w, const struct ts *ts)
 {
-	gv_put8(w, TS_IPV4_ADDR_RANGE);
+	size_t len = ts_addr_len(ts);
+
+	gv_put8(w, ts->type);
 	gv_put8(w, ts->proto);
-	gv_put16(w, TS_IPV4_LEN);
+	gv_put16(w, TS_HEADER_LEN + 2 * len);
 	gv_put16(w, ts->from_port);
 	gv_put16(w, ts->to_port);
-	gv_put32(w, 0);
-	gv_put32(w, ts->last_addr);
+	for (size_t i = 0; i < len; i++)
+		gv_put8(w, 0);
+	for (size_t i = 0; i < len; i++)
+		gv_put8(w, ts->any ? UINT8_MAX : 0);
 }
 
-static const struct ts ipip_ts = {TS_PROTO_IPIP, 0, UINT16_MAX, UINT32_MAX};
+static const struct ts ipip_ts = {TS_IPV4_ADDR_RANGE, TS_PROTO_IPIP, 0,
+				  UINT16_MAX, true};
+static const struct ts ipip6_ts = {TS_IPV6_ADDR_RANGE, TS_PROTO_IPIP, 0,
+				   UINT16_MAX, true};
 
 /* "GRE with this key", its halves standing where ports do, or "IPv4 in IPv4",
- * between any addresses. */
+ * or "in IPv6", between any addresses. */
 static void put_selectors(struct gv_writer *w, const struct gv_gsa *gsa)
 {
 	uint16_t upper = gsa->group_id >> 16, lower = gsa->group_id & 0xffff;
-	const struct ts source = {TS_PROTO_GRE, upper, upper, UINT32_MAX};
-	const struct ts destination = {TS_PROTO_GRE, lower, lower, UINT32_MAX};
-	bool gre = gsa->encap == GV_ENCAP_GRE;
+	struct ts source = {TS_IPV4_ADDR_RANGE, TS_PROTO_GRE, upper, upper,
+			    true};
+	struct ts destination = source;
 
-	put_ts(w, gre ? &source : &ipip_ts);
-	put_ts(w, gre ? &destination : &ipip_ts);
+	destination.from_port = destination.to_port = lower;
+	if (gsa->encap != GV_ENCAP_GRE)
+		source = destination =
+			gsa->encap == GV_ENCAP_IPIP ? ipip_ts : ipip6_ts;
+	put_ts(w, &source);
+	put_ts(w, &destination);
 }
 
 /* A Rekey SA's messages do not come by IP: from anywhere, to no address. */
 static void put_kek_selectors(struct gv_writer *w)
 {
-	static const struct ts source = {TS_PROTO_UDP, 0, UINT16_MAX,
-					 UINT32_MAX};
-	static const struct ts destination = {TS_PROTO_UDP, G_IKEV2_PORT,
-					      G_IKEV2_PORT, 0};
+	static const struct ts source = {TS_IPV4_ADDR_RANGE, TS_PROTO_UDP, 0,
+					 UINT16_MAX, true};
+	static const struct ts destination = {TS_IPV4_ADDR_RANGE, TS_PROTO_UDP,
+					      G_IKEV2_PORT, G_IKEV2_PORT,
+					      false};
 
 	put_ts(w, &source);
 	put_ts(w, &destination);
@@ -723,7 +742,7 @@ struct decoding {
 	unsigned int can; /* enum gv_can */
 	/* GSA */
 	bool has_gw;
-	bool gre, ipip;		/* a policy selects it */
+	unsigned int encaps;	/* bit i: a policy selects enum gv_encap i */
 	unsigned int sequenced; /* policies whose SN is not "Unspecified" */
 	bool gcauth;
 	uint16_t sender_id_bits;
@@ -738,22 +757,34 @@ struct decoding {
  * Reading: GSA
  */
 
+static bool all_are(const uint8_t *octets, size_t len, uint8_t value)
+{
+	while (len && octets[len - 1] == value)
+		len--;
+	return !len;
+}
+
 static enum gv_gikev2_error get_ts(struct gv_reader *r, struct ts *ts)
 {
-	uint8_t type = gv_get8(r);
+	const uint8_t *first, *last;
 	uint16_t len;
-	uint32_t low;
+	size_t size;
 
+	ts->type = gv_get8(r);
 	ts->proto = gv_get8(r);
 	len = gv_get16(r);
 	ts->from_port = gv_get16(r);
 	ts->to_port = gv_get16(r);
-	low = gv_get32(r);
-	ts->last_addr = gv_get32(r);
-	if (!r->ok)
+	size = ts_addr_len(ts);
+	first = gv_get_bytes(r, size);
+	last = gv_get_bytes(r, size);
+	if (!first || !last)
 		return GV_GIKEV2_TRUNCATED;
-	if (type != TS_IPV4_ADDR_RANGE || len != TS_IPV4_LEN || low)
+	if ((ts->type != TS_IPV4_ADDR_RANGE &&
+	     ts->type != TS_IPV6_ADDR_RANGE) ||
+	    len != TS_HEADER_LEN + 2 * size || !all_are(first, size, 0))
 		return GV_GIKEV2_UNSUPPORTED;
+	ts->any = all_are(last, size, UINT8_MAX);
 	return GV_GIKEV2_OK;
 }
 
@@ -776,16 +807,15 @@ static enum gv_gikev2_error set_group_id(struct gv_gsa *gsa, uint32_t group_id)
 
 static bool is_gre_ts(const struct ts *ts)
 {
-	return ts->proto == TS_PROTO_GRE && ts->from_port == ts->to_port &&
-	       ts->last_addr == UINT32_MAX;
+	return ts->type == TS_IPV4_ADDR_RANGE && ts->proto == TS_PROTO_GRE &&
+	       ts->from_port == ts->to_port && ts->any;
 }
 
-static bool is_ipip_ts(const struct ts *ts)
+static bool ts_equal(const struct ts *a, const struct ts *b)
 {
-	return ts->proto == ipip_ts.proto &&
-	       ts->from_port == ipip_ts.from_port &&
-	       ts->to_port == ipip_ts.to_port &&
-	       ts->last_addr == ipip_ts.last_addr;
+	return a->type == b->type && a->proto == b->proto &&
+	       a->from_port == b->from_port && a->to_port == b->to_port &&
+	       a->any == b->any;
 }
 
 static enum gv_gikev2_error get_selectors(struct gv_reader *r,
@@ -798,16 +828,19 @@ static enum gv_gikev2_error get_selectors(struct gv_reader *r,
 	if (error != GV_GIKEV2_OK)
 		return error;
 	if (is_gre_ts(&source) && is_gre_ts(&destination)) {
-		d->gre = true;
+		d->encaps |= 1u << GV_ENCAP_GRE;
 		return set_group_id(d->gsa, (uint32_t)source.from_port << 16 |
 						    destination.from_port);
 	}
-	if (d->can & GV_CAN_IPIP && is_ipip_ts(&source) &&
-	    is_ipip_ts(&destination)) {
-		d->ipip = true;
-		return GV_GIKEV2_OK;
-	}
-	return GV_GIKEV2_UNSUPPORTED;
+	if (!ts_equal(&source, &destination))
+		return GV_GIKEV2_UNSUPPORTED;
+	if (d->can & GV_CAN_IPIP && ts_equal(&source, &ipip_ts))
+		d->encaps |= 1u << GV_ENCAP_IPIP;
+	else if (d->can & GV_CAN_IPIP6 && ts_equal(&source, &ipip6_ts))
+		d->encaps |= 1u << GV_ENCAP_IPIP6;
+	else
+		return GV_GIKEV2_UNSUPPORTED;
+	return GV_GIKEV2_OK;
 }
 
 struct transform {
@@ -1014,7 +1047,8 @@ static enum gv_gikev2_error get_gw_policy(struct gv_reader *r,
 	    !(mode == GV_SA_SHARED && d->can & GV_CAN_SHARED))
 		return GV_GIKEV2_UNSUPPORTED;
 	if (encap != GV_ENCAP_GRE &&
-	    !(encap == GV_ENCAP_IPIP && d->can & GV_CAN_IPIP))
+	    !(encap == GV_ENCAP_IPIP && d->can & GV_CAN_IPIP) &&
+	    !(encap == GV_ENCAP_IPIP6 && d->can & GV_CAN_IPIP6))
 		return GV_GIKEV2_UNSUPPORTED;
 	if (mode == GV_SA_DERIVED && !fields[REPLAY].present)
 		return GV_GIKEV2_MISSING;
@@ -1046,8 +1080,7 @@ static enum gv_gikev2_error check_gw(const struct decoding *d)
 		return d->has_gw ? GV_GIKEV2_BAD_VALUE : GV_GIKEV2_OK;
 	if (!d->has_gw)
 		return GV_GIKEV2_MISSING;
-	if (d->sequenced != sequenced ||
-	    (gsa->encap == GV_ENCAP_GRE ? d->ipip : d->gre))
+	if (d->sequenced != sequenced || d->encaps & ~(1u << gsa->encap))
 		return GV_GIKEV2_BAD_VALUE;
 	return gsa->epochs && !gsa->group_id ? GV_GIKEV2_MISSING : GV_GIKEV2_OK;
 }

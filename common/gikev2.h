@@ -36,7 +36,13 @@
 #define GV_EPOCHS_MAX 4
 
 enum gv_sa_mode { GV_SA_DERIVED = 1, GV_SA_SHARED = 2 };
-enum gv_encap { GV_ENCAP_GRE = 1, GV_ENCAP_IPIP = 2 };
+
+/* What is inside ESP; it tells the family of the group's gateways, too. */
+enum gv_encap {
+	GV_ENCAP_GRE = 1,   /* GRE in IPv4, the group-ID as key */
+	GV_ENCAP_IPIP = 2,  /* IPv4 and IPv6 in IPv4 */
+	GV_ENCAP_IPIP6 = 3, /* IPv4 and IPv6 in IPv6 */
+};
 
 /* One data-security SA of the group: one epoch of keys. */
 struct gv_epoch_sa {
@@ -148,6 +154,7 @@ enum gv_can {
 	GV_CAN_SHARED = 1 << 0,	  /* sa_mode shared */
 	GV_CAN_IPIP = 1 << 1,	  /* encap ipip */
 	GV_CAN_REKEY_SA = 1 << 2, /* GSA_REKEY, key trees */
+	GV_CAN_IPIP6 = 1 << 3,	  /* encap ipip6 */
 };
 
 struct gv_gsa_receiver {

@@ -11,7 +11,13 @@
 
 bool gv_addr_equal(const struct gv_addr *a, const struct gv_addr *b)
 {
-	return a->len == b->len && !memcmp(a->bytes, b->bytes, a->len);
+	return gv_addr_cmp(a, b) == 0;
+}
+
+int gv_addr_cmp(const struct gv_addr *a, const struct gv_addr *b)
+{
+	return a->len == b->len ? memcmp(a->bytes, b->bytes, a->len)
+				: a->len - b->len;
 }
 
 bool gv_addr_parse(const char *text, struct gv_addr *addr)

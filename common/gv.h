@@ -39,6 +39,9 @@ struct gv_addr {
 
 bool gv_addr_equal(const struct gv_addr *a, const struct gv_addr *b);
 
+/* Below, above or 0: IPv4 comes before IPv6, and then the lower one. */
+int gv_addr_cmp(const struct gv_addr *a, const struct gv_addr *b);
+
 /* Parses "192.0.2.1" or "2001:db8::1"; false for anything else. */
 bool gv_addr_parse(const char *text, struct gv_addr *addr);
 

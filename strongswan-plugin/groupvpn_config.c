@@ -9,6 +9,7 @@
 
 #define _GNU_SOURCE
 #include "groupvpn_config.h"
+#include "groupvpn_util.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -582,14 +583,22 @@ static bool parse_sa_mode(groupvpn_group_t *group, char *value)
 
 static bool parse_encap(groupvpn_group_t *group, char *value)
 {
-	bool ipip;
+	static char *names[] = {
+		[GV_ENCAP_GRE] = "gre",
+		[GV_ENCAP_IPIP] = "ipip",
+		[GV_ENCAP_IPIP6] = "ipip6",
+	};
+	u_int i;
 
-	if (!parse_choice(value, "gre", "ipip", &ipip))
+	for (i = GV_ENCAP_GRE; i < countof(names); i++)
 	{
-		return FALSE;
+		if (streq(value, names[i]))
+		{
+			group->encap = i;
+			return TRUE;
+		}
 	}
-	group->encap = ipip ? GV_ENCAP_IPIP : GV_ENCAP_GRE;
-	return TRUE;
+	return FALSE;
 }
 
 static bool parse_esn(groupvpn_group_t *group, char *value)
@@ -649,12 +658,12 @@ static bool parse_address(groupvpn_group_t *group, char *value)
 {
 	struct gv_addr addr;
 
-	if (!gv_addr_parse(value, &addr) || addr.len != 4)
+	if (!gv_addr_parse(value, &addr))
 	{
 		return FALSE;
 	}
-	group->address = host_create_from_string(value, 0);
-	return group->address != NULL;
+	group->address = groupvpn_host(&addr);
+	return TRUE;
 }
 
 static bool parse_gcks(groupvpn_group_t *group, char *value)
@@ -777,7 +786,7 @@ static const struct {
 	{ "sa_mode", GV_ROLE_GCKS, FALSE, parse_sa_mode,
 		"\"derived\" or \"shared\"" },
 	{ "encap", GV_ROLE_GCKS, FALSE, parse_encap,
-		"\"gre\" or \"ipip\"" },
+		"\"gre\", \"ipip\" or \"ipip6\"" },
 	{ "esn", GV_ROLE_GCKS, FALSE, parse_esn,
 		"\"yes\" or \"no\"" },
 	{ "lifetime", GV_ROLE_GCKS, FALSE, parse_lifetime,
@@ -797,7 +806,7 @@ static const struct {
 	{ "kek_lifetime", GV_ROLE_GCKS, FALSE, parse_kek_lifetime,
 		"a time from 10s to 30d, such as 86400s or 1d" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
-		"an IPv4 address of this host" },
+		"an address of this host" },
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
 		"names of connections, separated by commas" },
 	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
@@ -932,6 +941,8 @@ static bool check_shared(private_groupvpn_config_t *this, settings_t *settings,
 static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
 					   groupvpn_group_t *group)
 {
+	int family = groupvpn_encap_family(group->encap);
+
 	if (group->dtd <= group->atd)
 	{
 		return complain(this, group->name, "dtd = %us: must be longer than "
@@ -954,10 +965,20 @@ static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
 	{
 		return FALSE;
 	}
+	if (group->address && group->address->get_family(group->address) != family)
+	{
+		return complain(this, group->name, "address = %s: must be an %s "
+						"address, as encap = %s has gateways with such",
+						settings->get_str(settings, "groups.%s.address", "",
+										  group->name),
+						groupvpn_family_name(family),
+						settings->get_str(settings, "groups.%s.encap", "gre",
+										  group->name));
+	}
 	if (group->channel && !group->address)
 	{
 		return complain(this, group->name, "channel = \"yes\": set 'address' "
-						"to the IPv4 address that members speak BGP to");
+						"to the address that members speak BGP to");
 	}
 	if (group->channel)
 	{
@@ -993,10 +1014,10 @@ static bool find_reflectors(private_groupvpn_config_t *this,
 		addresses = enumerator_create_token(value, ",", " ");
 		while (addresses->enumerate(addresses, &token))
 		{
-			if (gv_addr_parse(token, &addr) && addr.len == 4)
+			if (gv_addr_parse(token, &addr))
 			{
 				group->reflectors->insert_last(group->reflectors,
-										host_create_from_string(token, 0));
+											   groupvpn_host(&addr));
 			}
 			else
 			{
@@ -1007,7 +1028,7 @@ static bool find_reflectors(private_groupvpn_config_t *this,
 		if (!ok)
 		{
 			complain(this, group->name, "channel = \"yes\": remote_addrs = "
-					 "\"%s\" of connection '%s' must be IPv4 addresses, of the "
+					 "\"%s\" of connection '%s' must be addresses, of the "
 					 "S/R that BGP is spoken to", value, name);
 			break;
 		}

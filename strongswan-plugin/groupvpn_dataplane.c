@@ -709,8 +709,8 @@ static void update_mtu(private_groupvpn_dataplane_t *this)
 	enumerator = this->sas->create_enumerator(this->sas);
 	while (enumerator->enumerate(enumerator, &sa))
 	{
-		if (!esp.encr || gv_esp_room(&sa->sa.esp, TYPICAL_MTU) <
-						 gv_esp_room(&esp, TYPICAL_MTU))
+		if (!esp.encr || gv_esp_room(&sa->sa.esp, FALSE, TYPICAL_MTU) <
+						 gv_esp_room(&esp, FALSE, TYPICAL_MTU))
 		{
 			esp = sa->sa.esp;
 		}

@@ -247,10 +247,20 @@ static bool check_gateway(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 {
 	groupvpn_registration_t *registration;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
+	int family = groupvpn_encap_family(group->cfg->encap);
 
-	if (gateway->get_family(gateway) != AF_INET)
+	if (gateway->get_family(gateway) != family)
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "only IPv4 gateways are supported");
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway is %H, the group's are %s: "
+				 "see 'encap', or have it come by %s", gateway,
+				 groupvpn_family_name(family), groupvpn_family_name(family));
+		return FALSE;
+	}
+	if (family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(
+					(struct in6_addr*)gateway->get_address(gateway).ptr))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway %H is link-local, others "
+				 "could not reach it", gateway);
 		return FALSE;
 	}
 	if (ike_sa->has_condition(ike_sa, COND_NAT_THERE))

@@ -692,10 +692,11 @@ void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 	groupvpn_group_t *old = group->cfg;
 
 	group->cfg = groupvpn_group_get_ref(cfg);
-	if (cfg->address)
+	if (cfg->address || cfg->encap != old->encap)
 	{
 		DESTROY_IF(group->address);
-		group->address = cfg->address->clone(cfg->address);
+		group->address = cfg->address ? cfg->address->clone(cfg->address)
+									  : NULL;
 	}
 	configure_channel(group, old);
 	groupvpn_group_destroy(old);

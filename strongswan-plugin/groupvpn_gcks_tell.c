@@ -105,9 +105,9 @@ void groupvpn_gcks_tell_refusal(groupvpn_gcks_core_t *gcks,
 }
 
 /**
- * The first IPv4 address of the host, for want of a better one
+ * The first address of the host, for want of a better one
  */
-static host_t *first_address()
+static host_t *first_address(int family)
 {
 	enumerator_t *enumerator;
 	host_t *host, *found = NULL;
@@ -116,7 +116,7 @@ static host_t *first_address()
 														   ADDR_TYPE_REGULAR);
 	while (enumerator->enumerate(enumerator, &host))
 	{
-		if (host->get_family(host) == AF_INET)
+		if (host->get_family(host) == family)
 		{
 			found = host->clone(host);
 			break;
@@ -142,7 +142,7 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 
 	if (!group->address)
 	{
-		group->address = first_address();
+		group->address = first_address(groupvpn_encap_family(group->cfg->encap));
 	}
 	if (!group->address ||
 		!gv_mac_key(group->cfg->id, route->secret, mac_key))

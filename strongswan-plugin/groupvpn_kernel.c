@@ -12,6 +12,7 @@
 
 #include "groupvpn_kernel.h"
 #include "groupvpn_netlink.h"
+#include "groupvpn_util.h"
 #include "compat.h"
 
 #include <errno.h>
@@ -23,11 +24,15 @@
 /* GRE header with key */
 #define GRE_HEADER_LEN 8
 
-/* IPv4 and IPv6 in IPv4 */
+/* IPv4 and IPv6 in IP */
 static const uint8_t ipip_protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
 
-/* MTU that an IP in IPv4 device must have, as it carries IPv6 */
+/* MTU that an IP in IP device must have, as it carries IPv6 */
 #define IPIP_MIN_MTU 1280
+
+/* what an IPv4 router must carry, and what an IPv6 link must have */
+#define IPV4_MIN_MTU 576
+#define IPV6_MIN_MTU 1280
 
 /* before any policy of an IKE connection or a bypass, which might let a packet
  * of ours out in clear */
@@ -99,14 +104,41 @@ METHOD(groupvpn_kernel_t, sweep_channels, void,
 }
 
 /**
+ * A selector for an address, with any or one port
+ */
+static traffic_selector_t *select_host(host_t *host, uint8_t protocol,
+									   uint16_t from_port, uint16_t to_port)
+{
+	chunk_t addr = host->get_address(host);
+
+	return traffic_selector_create_from_bytes(protocol,
+						host->get_family(host) == AF_INET6 ? TS_IPV6_ADDR_RANGE
+														   : TS_IPV4_ADDR_RANGE,
+						addr, from_port, addr, to_port);
+}
+
+/**
+ * A selector for any address of a family, likewise
+ */
+static traffic_selector_t *select_any(int family, uint8_t protocol,
+									  uint16_t from_port, uint16_t to_port)
+{
+	return traffic_selector_create_from_cidr(family == AF_INET6 ? "::/0"
+																: "0.0.0.0/0",
+											 protocol, from_port, to_port);
+}
+
+/**
  * Add or delete the policy of one direction for what two selectors describe,
  * which are destroyed
+ *
+ * @param family		that of the addresses
  */
 static bool manage_policy(uint32_t reqid, uint32_t priority, policy_dir_t dir,
-						  traffic_selector_t *src_ts,
+						  int family, traffic_selector_t *src_ts,
 						  traffic_selector_t *dst_ts, bool add)
 {
-	host_t *any = host_create_any(AF_INET);
+	host_t *any = host_create_any(family);
 	ipsec_sa_cfg_t sa = {
 		.mode = MODE_TRANSPORT,
 		.reqid = reqid,
@@ -143,27 +175,24 @@ static bool manage_gre(groupvpn_link_t *link, policy_dir_t dir, bool add)
 	/* a GRE key selects as if its halves were ports */
 	uint16_t high = link->key >> 16, low = link->key & 0xffff;
 
-	return manage_policy(link->reqid, POLICY_PRIORITY, dir,
-				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
-												  high, high),
-				traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_GRE,
-												  low, low), add);
+	return manage_policy(link->reqid, POLICY_PRIORITY, dir, AF_INET,
+						 select_any(AF_INET, IPPROTO_GRE, high, high),
+						 select_any(AF_INET, IPPROTO_GRE, low, low), add);
 }
 
 /**
- * Add or delete the policy of one direction for IP in IPv4, from or to our
+ * Add or delete the policy of one direction for IP in IP, from or to our
  * gateway address: what else there is of it is not the group's
  */
 static bool manage_ipip(groupvpn_link_t *link, policy_dir_t dir,
 						uint8_t protocol, bool add)
 {
-	chunk_t local = link->local->get_address(link->local);
+	int family = link->local->get_family(link->local);
 	traffic_selector_t *ours, *any;
 
-	ours = traffic_selector_create_from_bytes(protocol, TS_IPV4_ADDR_RANGE,
-											  local, 0, local, 65535);
-	any = traffic_selector_create_from_cidr("0.0.0.0/0", protocol, 0, 65535);
-	return manage_policy(link->reqid, POLICY_PRIORITY, dir,
+	ours = select_host(link->local, protocol, 0, 65535);
+	any = select_any(family, protocol, 0, 65535);
+	return manage_policy(link->reqid, POLICY_PRIORITY, dir, family,
 						 dir == POLICY_OUT ? ours : any,
 						 dir == POLICY_OUT ? any : ours, add);
 }
@@ -176,19 +205,16 @@ static bool manage_ipip(groupvpn_link_t *link, policy_dir_t dir,
 static bool manage_bgp(host_t *address, bool ours, policy_dir_t dir,
 					   bool passive, bool add)
 {
-	chunk_t addr = address->get_address(address);
+	int family = address->get_family(address);
 	traffic_selector_t *reflector, *any;
 	uint16_t low[2] = { 0, BGP_PORT }, high[2] = { 65535, BGP_PORT };
 	bool src = (dir == POLICY_OUT) == ours;
 
-	reflector = traffic_selector_create_from_bytes(IPPROTO_TCP,
-							TS_IPV4_ADDR_RANGE, addr, low[passive], addr,
-							high[passive]);
-	any = traffic_selector_create_from_cidr("0.0.0.0/0", IPPROTO_TCP,
-							low[!passive], high[!passive]);
+	reflector = select_host(address, IPPROTO_TCP, low[passive], high[passive]);
+	any = select_any(family, IPPROTO_TCP, low[!passive], high[!passive]);
 	return manage_policy(GROUPVPN_REQID_CHANNEL,
 						 ours ? REFLECTOR_PRIORITY : POLICY_PRIORITY, dir,
-						 src ? reflector : any, src ? any : reflector, add);
+						 family, src ? reflector : any, src ? any : reflector, add);
 }
 
 METHOD(groupvpn_kernel_t, manage_channel, bool,
@@ -238,7 +264,7 @@ static bool add_policies(groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
 		ok = manage_gre(link, POLICY_OUT, TRUE) &&
 			 manage_gre(link, POLICY_IN, TRUE);
 	}
-	for (i = 0; ok && link->encap == GV_ENCAP_IPIP &&
+	for (i = 0; ok && link->encap != GV_ENCAP_GRE &&
 		 i < countof(ipip_protocols); i++)
 	{
 		ok = manage_ipip(link, POLICY_OUT, ipip_protocols[i], TRUE) &&
@@ -257,7 +283,8 @@ static bool add_policies(groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
  */
 static uint32_t device_mtu(groupvpn_link_t *link, uint32_t underlay)
 {
-	uint32_t room = gv_esp_room(&link->esp, underlay);
+	bool ipv6 = groupvpn_encap_family(link->encap) == AF_INET6;
+	uint32_t room = gv_esp_room(&link->esp, ipv6, underlay);
 
 	return link->encap == GV_ENCAP_GRE ? room - GRE_HEADER_LEN
 									   : max(room, IPIP_MIN_MTU);
@@ -375,8 +402,9 @@ static bool find_underlay_mtu(private_groupvpn_kernel_t *this, host_t *gcks,
 				 strerror(-res));
 		return FALSE;
 	}
-	/* an IPv4 router must carry 576, nothing carries more than 65535 */
-	*mtu = min(max(underlay.mtu, 576), 65535);
+	/* nothing carries more than 65535 */
+	*mtu = min(max(underlay.mtu, gcks->get_family(gcks) == AF_INET6
+								 ? IPV6_MIN_MTU : IPV4_MIN_MTU), 65535);
 	return TRUE;
 }
 
@@ -405,12 +433,12 @@ static int create_gre(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 }
 
 /**
- * Create a device for IP in IPv4
+ * Create a device for IP in IP
  */
 static int create_ipip(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 					   char why[GV_TEXT_MAX + 1])
 {
-	int res;
+	int res, family = groupvpn_encap_family(link->encap);
 
 	res = this->netlink->add_ipip(this->netlink, link->device, link->local);
 	if (res == -EEXIST)
@@ -420,8 +448,9 @@ static int create_ipip(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 	}
 	else if (res == -EOPNOTSUPP)
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no devices for IP in "
-				 "IPv4 (module sit)");
+		snprintf(why, GV_TEXT_MAX + 1, "the kernel has no devices for IP in %s "
+				 "(module %s)", groupvpn_family_name(family),
+				 family == AF_INET6 ? "ip6_tunnel" : "sit");
 	}
 	return res;
 }
@@ -468,22 +497,33 @@ static bool add_device(private_groupvpn_kernel_t *this, groupvpn_link_t *link,
 }
 
 /**
- * Whether no other group, or somebody else, has IP in IPv4 of our gateway
- * address: nothing in the packets would tell them apart
+ * Whether our gateway address goes with the encapsulation, and no other group,
+ * or somebody else, has IP in IP of it: nothing in the packets would tell them
+ * apart
  */
 static bool check_address(private_groupvpn_kernel_t *this,
 						  groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
 {
+	int family = groupvpn_encap_family(link->encap);
 	char other[GV_IFNAME_MAX + 1];
 
-	if (link->encap == GV_ENCAP_IPIP &&
+	if (link->local->get_family(link->local) != family)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group's gateways are %s, and ours "
+				 "is %H: have the connection to the GCKS use %s",
+				 groupvpn_family_name(family), link->local,
+				 groupvpn_family_name(family));
+		return FALSE;
+	}
+	if (link->encap != GV_ENCAP_GRE &&
 		this->netlink->find_ipip(this->netlink, link->local, other) &&
 		!streq(other, link->device))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "device '%s' has gateway address %H "
-				 "already, and encap = ipip has room for one group at each: "
-				 "give this one a gateway address of its own (local_addrs), or "
-				 "encap = gre at its GCKS", other, link->local);
+				 "already, and IP in IP has room for one group at each: give this "
+				 "one a gateway address of its own (local_addrs)%s", other,
+				 link->local,
+				 family == AF_INET ? ", or encap = gre at its GCKS" : "");
 		return FALSE;
 	}
 	return TRUE;
@@ -617,7 +657,7 @@ METHOD(groupvpn_kernel_t, manage_neighbor, bool,
 {
 	int res;
 
-	if (!link->device || link->encap == GV_ENCAP_IPIP)
+	if (!link->device || link->encap != GV_ENCAP_GRE)
 	{	/* packets go to the next hop of their route */
 		return TRUE;
 	}

@@ -26,7 +26,7 @@ typedef struct groupvpn_link_t groupvpn_link_t;
 
 /**
  * A group's place in the kernel: its device and its policies, a pair with GRE
- * and two pairs with IP in IPv4.
+ * and two pairs with IP in IP.
  */
 struct groupvpn_link_t {
 
@@ -49,7 +49,7 @@ struct groupvpn_link_t {
 	/** reqid that ties policies and states together */
 	uint32_t reqid;
 
-	/** our own gateway address, IPv4 */
+	/** our own gateway address, of the family that goes with encap */
 	host_t *local;
 
 	/** GCKS, the route to which tells the underlay's MTU */
@@ -95,7 +95,7 @@ struct groupvpn_kernel_t {
 	/**
 	 * Install or remove the policies that let BGP with an S/R pass in ESP only.
 	 *
-	 * @param address	address of the S/R, IPv4
+	 * @param address	address of the S/R
 	 * @param ours		TRUE if that is us: then BGP with anybody, unless a
 	 *					policy of somebody else has it pass
 	 */

@@ -110,6 +110,7 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 							 message_t *message, struct gv_key_path *path,
 							 struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
 {
+	host_t *me = ike_sa->get_my_host(ike_sa);
 	enum gv_gikev2_error error;
 
 	error = groupvpn_get_gsa(message, ike_sa, path, gsa);
@@ -132,6 +133,13 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 				 gsa->group_id);
 		return FALSE;
 	}
+	if (me->get_family(me) != groupvpn_encap_family(gsa->encap))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group's gateways are %s, and our "
+				 "connection uses %H", groupvpn_family_name(
+										groupvpn_encap_family(gsa->encap)), me);
+		return FALSE;
+	}
 	if (!message->get_notify(message, USE_TRANSPORT_MODE))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "it wants tunnel mode, only transport "
@@ -146,14 +154,6 @@ bool groupvpn_member_get_gsa(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
  */
 static bool check_addresses(ike_sa_t *ike_sa, char why[GV_TEXT_MAX + 1])
 {
-	host_t *me = ike_sa->get_my_host(ike_sa);
-
-	if (me->get_family(me) != AF_INET)
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "the connection uses IPv6, only IPv4 "
-				 "gateways are supported");
-		return FALSE;
-	}
 	if (ike_sa->has_condition(ike_sa, COND_NAT_HERE))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "there is a NAT before us, other "

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
+#include <linux/ip6_tunnel.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -200,6 +201,24 @@ static uint32_t get_u32(const struct nlattr *data, uint16_t type)
 }
 
 /**
+ * Whether a link's data has an address; one of zeros need not be there
+ */
+static bool has_address(const struct nlattr *data, uint16_t type,
+						chunk_t address)
+{
+	const struct nlattr *attr = find_nested(data, type);
+	static const uint8_t zero[16];
+	chunk_t got = chunk_create((u_char*)zero, address.len);
+
+	if (attr)
+	{
+		got = chunk_create(mnl_attr_get_payload(attr),
+						   mnl_attr_get_payload_len(attr));
+	}
+	return data && chunk_equals(got, address);
+}
+
+/**
  * Read a link message
  */
 static int parse_device(const struct nlmsghdr *nlh, void *data)
@@ -289,8 +308,8 @@ METHOD(groupvpn_netlink_t, get_route, int,
 
 	nlh = begin(buf, RTM_GETROUTE, NLM_F_ACK);
 	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
-	route->rtm_family = AF_INET;
-	route->rtm_dst_len = 32;
+	route->rtm_family = dst->get_family(dst);
+	route->rtm_dst_len = addr.len * 8;
 	mnl_attr_put(nlh, RTA_DST, addr.len, addr.ptr);
 	*index = 0;
 	res = query(this, this->route, nlh, parse_route, index);
@@ -311,8 +330,8 @@ METHOD(groupvpn_netlink_t, del_device, int,
  */
 typedef struct {
 	/* source of a tunnel */
-	uint32_t local;
-	/* of GRE, network byte order; 0 for IP in IPv4 */
+	host_t *local;
+	/* of GRE, network byte order; 0 for IP in IP */
 	uint32_t key;
 	/* name of the device, NULL for any; of the last one found */
 	char *name;
@@ -350,17 +369,26 @@ static int collect_device(const struct nlmsghdr *nlh, void *data)
  */
 static bool is_tunnel(const struct nlattr *linkinfo, devices_t *wanted)
 {
+	chunk_t local = wanted->local->get_address(wanted->local);
+	uint8_t none[16] = {};
 	const struct nlattr *data;
 
 	if (wanted->key)
 	{
 		data = find_data(linkinfo, "gre");
 		return get_u32(data, IFLA_GRE_IKEY) == wanted->key &&
-			   get_u32(data, IFLA_GRE_LOCAL) == wanted->local;
+			   has_address(data, IFLA_GRE_LOCAL, local);
 	}
-	data = find_data(linkinfo, "sit") ?: find_data(linkinfo, "ipip");
-	return get_u32(data, IFLA_IPTUN_LOCAL) == wanted->local &&
-		   !get_u32(data, IFLA_IPTUN_REMOTE);
+	if (wanted->local->get_family(wanted->local) == AF_INET6)
+	{
+		data = find_data(linkinfo, "ip6tnl");
+	}
+	else
+	{
+		data = find_data(linkinfo, "sit") ?: find_data(linkinfo, "ipip");
+	}
+	return has_address(data, IFLA_IPTUN_LOCAL, local) &&
+		   has_address(data, IFLA_IPTUN_REMOTE, chunk_create(none, local.len));
 }
 
 /**
@@ -487,41 +515,74 @@ static void set_no_addresses(private_groupvpn_netlink_t *this, int index)
 }
 
 /**
+ * Describe a tunnel for GRE
+ *
+ * @param key			network byte order
+ */
+static void put_gre(struct nlmsghdr *nlh, chunk_t local, uint32_t key)
+{
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "gre");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, GRE_FLAG_KEY);
+	mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
+	mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, key);
+	mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, key);
+	mnl_attr_put(nlh, IFLA_GRE_LOCAL, local.len, local.ptr);
+	mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
+	mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
+	mnl_attr_nest_end(nlh, data);
+}
+
+/**
+ * Describe a tunnel for IPv4 as well as IPv6 (protocol 0) in IP
+ */
+static void put_ipip(struct nlmsghdr *nlh, chunk_t local, bool ipv6)
+{
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, ipv6 ? "ip6tnl" : "sit");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put_u8(nlh, IFLA_IPTUN_PROTO, 0);
+	mnl_attr_put(nlh, IFLA_IPTUN_LOCAL, local.len, local.ptr);
+	mnl_attr_put_u8(nlh, IFLA_IPTUN_TTL, 64);
+	if (ipv6)
+	{	/* an option header would hide from the policies what follows it */
+		mnl_attr_put_u32(nlh, IFLA_IPTUN_FLAGS, IP6_TNL_F_IGN_ENCAP_LIMIT);
+	}
+	else
+	{
+		mnl_attr_put_u8(nlh, IFLA_IPTUN_PMTUDISC, 1);
+	}
+	mnl_attr_nest_end(nlh, data);
+}
+
+/**
  * Create a tunnel
  *
- * @param key			key of GRE, network byte order; 0 for IP in IPv4
+ * @param key			key of GRE, network byte order; 0 for IP in IP
  */
 static int create_tunnel(private_groupvpn_netlink_t *this, char *name,
-						 uint32_t local, uint32_t key)
+						 host_t *local, uint32_t key)
 {
 	char buf[MNL_NLMSG_HDRLEN + 512] = {};
 	struct nlmsghdr *nlh;
-	struct nlattr *linkinfo, *data;
+	struct nlattr *linkinfo;
 
 	nlh = begin_link(buf, RTM_NEWLINK, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
 					 0, FALSE);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	linkinfo = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, key ? "gre" : "sit");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	if (key)
 	{
-		mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, GRE_FLAG_KEY);
-		mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, GRE_FLAG_KEY);
-		mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, key);
-		mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, key);
-		mnl_attr_put_u32(nlh, IFLA_GRE_LOCAL, local);
-		mnl_attr_put_u8(nlh, IFLA_GRE_TTL, 64);
-		mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 1);
+		put_gre(nlh, local->get_address(local), key);
 	}
 	else
-	{	/* protocol 0: IPv4 as well as IPv6 */
-		mnl_attr_put_u8(nlh, IFLA_IPTUN_PROTO, 0);
-		mnl_attr_put_u32(nlh, IFLA_IPTUN_LOCAL, local);
-		mnl_attr_put_u8(nlh, IFLA_IPTUN_TTL, 64);
-		mnl_attr_put_u8(nlh, IFLA_IPTUN_PMTUDISC, 1);
+	{
+		put_ipip(nlh, local->get_address(local),
+				 local->get_family(local) == AF_INET6);
 	}
-	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, linkinfo);
 	return query(this, this->route, nlh, NULL, NULL);
 }
@@ -535,18 +596,17 @@ static int add_tunnel(private_groupvpn_netlink_t *this, char *name,
 {
 	groupvpn_device_t device;
 	devices_t unfinished = {
+		.local = local,
 		.key = key,
 		/* GRE's key tells that it is ours */
 		.name = key ? NULL : name,
 	};
 	int res;
 
-	memcpy(&unfinished.local, local->get_address(local).ptr,
-		   sizeof(unfinished.local));
-	res = create_tunnel(this, name, unfinished.local, key);
+	res = create_tunnel(this, name, local, key);
 	if (res == -EEXIST && delete_found(this, collect_unfinished, &unfinished))
 	{
-		res = create_tunnel(this, name, unfinished.local, key);
+		res = create_tunnel(this, name, local, key);
 	}
 	if (res)
 	{
@@ -582,11 +642,12 @@ METHOD(groupvpn_netlink_t, find_ipip, bool,
 	char name[GV_IFNAME_MAX + 1])
 {
 	char buf[MNL_NLMSG_HDRLEN + 256] = {};
-	devices_t found = {};
+	devices_t found = {
+		.local = local,
+	};
 	u_int tries = 0;
 	int res;
 
-	memcpy(&found.local, local->get_address(local).ptr, sizeof(found.local));
 	do
 	{
 		found.count = 0;
@@ -753,10 +814,11 @@ static bool is_kept(linked_list_t *keep, struct xfrm_selector *sel)
 	while (enumerator->enumerate(enumerator, &host))
 	{
 		addr = host->get_address(host);
-		kept |= (sel->prefixlen_s == 32 &&
-				 memeq(&sel->saddr.a4, addr.ptr, addr.len)) ||
-				(sel->prefixlen_d == 32 &&
-				 memeq(&sel->daddr.a4, addr.ptr, addr.len));
+		kept |= sel->family == host->get_family(host) &&
+				((sel->prefixlen_s == addr.len * 8 &&
+				  memeq(&sel->saddr, addr.ptr, addr.len)) ||
+				 (sel->prefixlen_d == addr.len * 8 &&
+				  memeq(&sel->daddr, addr.ptr, addr.len)));
 	}
 	enumerator->destroy(enumerator);
 	return kept;

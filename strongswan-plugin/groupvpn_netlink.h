@@ -59,7 +59,7 @@ struct groupvpn_netlink_t {
 	/**
 	 * Find the interface that packets to a host leave by.
 	 *
-	 * @param dst		IPv4 destination
+	 * @param dst		destination
 	 * @param index		receives interface index
 	 */
 	int (*get_route)(groupvpn_netlink_t *this, host_t *dst, int *index);
@@ -79,18 +79,19 @@ struct groupvpn_netlink_t {
 				   uint32_t key);
 
 	/**
-	 * Create a device for IPv4 and IPv6 in IPv4 without a remote, likewise.
+	 * Create a device for IPv4 and IPv6 in IP without a remote, likewise.
 	 *
-	 * Packets go to the next hop of their route: the IPv4 address, or ::/96
-	 * with that in the last 32 bit. Of a source there can be one such device,
+	 * Packets go to the next hop of their route. In IPv4 that is the IPv4
+	 * address, or ::/96 with that in the last 32 bit; in IPv6 it is the IPv6
+	 * address, of IPv4 packets, too. Of a source there can be one such device,
 	 * and of the same name.
 	 */
 	int (*add_ipip)(groupvpn_netlink_t *this, char *name, host_t *local);
 
 	/**
-	 * Find a device for IP in IPv4 that has a source and no remote.
+	 * Find a device for IP in IP that has a source and no remote.
 	 *
-	 * @param local		IPv4 source of the packets
+	 * @param local		source of the packets
 	 * @param name		receives its name
 	 */
 	bool (*find_ipip)(groupvpn_netlink_t *this, host_t *local,

@@ -66,7 +66,7 @@ bool groupvpn_add_gsa(message_t *message, ike_sa_t *ike_sa,
 /**
  * What else we can do than what everybody can, of enum gv_can.
  */
-#define GROUPVPN_CAN (GV_CAN_SHARED | GV_CAN_IPIP)
+#define GROUPVPN_CAN (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_IPIP6)
 
 /**
  * Decode the GSA and KD payloads of a message.

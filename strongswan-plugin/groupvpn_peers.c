@@ -20,6 +20,7 @@
  */
 
 #include "groupvpn_peers.h"
+#include "groupvpn_util.h"
 
 #include <collections/hashtable.h>
 #include <collections/linked_list.h>
@@ -90,11 +91,6 @@ struct private_groupvpn_peers_t {
 	 * States in the kernel
 	 */
 	u_int count;
-
-	/**
-	 * Source of a state that receives from all
-	 */
-	host_t *any;
 };
 
 /**
@@ -130,7 +126,8 @@ typedef enum {
 typedef struct {
 	uint32_t epoch;
 	uint32_t type;
-	uint32_t value;
+	/* the first octets of it */
+	uint8_t value[16];
 } pair_key_t;
 
 /**
@@ -174,17 +171,6 @@ static bool pair_equals(pair_key_t *a, pair_key_t *b)
 static void *member_key(uint16_t member_id)
 {
 	return (void*)((uintptr_t)member_id + 1);
-}
-
-/**
- * A gateway, which is IPv4, as a number
- */
-static uint32_t gateway_key(host_t *gateway)
-{
-	uint32_t key;
-
-	memcpy(&key, gateway->get_address(gateway).ptr, sizeof(key));
-	return key;
 }
 
 /**
@@ -300,11 +286,15 @@ static bool add_state(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
  */
 static void receive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
+	host_t *any;
+
 	if (this->direction != GV_SEND_ONLY && groupvpn_sa_is_shared(sa) &&
 		!sa->receiving)
 	{
-		sa->receiving = add_state(this, sa, this->any, gv_spi(sa->sa.tag, 0), 0,
+		any = host_create_any(this->link->local->get_family(this->link->local));
+		sa->receiving = add_state(this, sa, any, gv_spi(sa->sa.tag, 0), 0,
 								  TRUE);
+		any->destroy(any);
 	}
 }
 
@@ -313,20 +303,36 @@ static void receive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
  */
 static void unreceive_shared(private_groupvpn_peers_t *this, groupvpn_sa_t *sa)
 {
+	host_t *any;
+
 	if (sa->receiving)
 	{
-		remove_state(this, this->any, gv_spi(sa->sa.tag, 0), TRUE);
+		any = host_create_any(this->link->local->get_family(this->link->local));
+		remove_state(this, any, gv_spi(sa->sa.tag, 0), TRUE);
+		any->destroy(any);
 		sa->receiving = FALSE;
 	}
+}
+
+/**
+ * Make a key of what pairs of an epoch are found by
+ */
+static pair_key_t make_key(groupvpn_sa_t *sa, pair_key_type_t type,
+						   chunk_t value)
+{
+	pair_key_t key = { sa->sa.epoch, type };
+
+	memcpy(key.value, value.ptr, value.len);
+	return key;
 }
 
 /**
  * Find a pair of an epoch
  */
 static pair_t *find_pair(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
-						 pair_key_type_t type, uint32_t value)
+						 pair_key_type_t type, chunk_t value)
 {
-	pair_key_t key = { sa->sa.epoch, type, value };
+	pair_key_t key = make_key(sa, type, value);
 
 	return this->pairs->get(this->pairs, &key);
 }
@@ -335,9 +341,9 @@ static pair_t *find_pair(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
  * Have a pair be found by a key
  */
 static void set_key(private_groupvpn_peers_t *this, groupvpn_sa_t *sa,
-					pair_t *pair, pair_key_type_t type, uint32_t value)
+					pair_t *pair, pair_key_type_t type, chunk_t value)
 {
-	pair->key[type] = (pair_key_t){ sa->sa.epoch, type, value };
+	pair->key[type] = make_key(sa, type, value);
 	this->pairs->put(this->pairs, &pair->key[type], pair);
 }
 
@@ -373,14 +379,16 @@ static bool check_pair(private_groupvpn_peers_t *this, peer_t *peer,
 				 "again", peer->sender_id, sa->sa.epoch);
 		return FALSE;
 	}
-	other = find_pair(this, sa, PAIR_SENDER_ID, peer->sender_id);
+	other = find_pair(this, sa, PAIR_SENDER_ID,
+					  chunk_from_thing(peer->sender_id));
 	if (other)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "its Sender-ID %u is that of member %u",
 				 peer->sender_id, other->member_id);
 		return FALSE;
 	}
-	other = find_pair(this, sa, PAIR_GATEWAY, gateway_key(peer->gateway));
+	other = find_pair(this, sa, PAIR_GATEWAY,
+					  peer->gateway->get_address(peer->gateway));
 	if (other && other->sender_id > peer->sender_id)
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "its gateway is that of member %u, "
@@ -397,10 +405,11 @@ static bool check_pair(private_groupvpn_peers_t *this, peer_t *peer,
 static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 						groupvpn_sa_t *sa, char why[GV_TEXT_MAX + 1])
 {
-	uint32_t gateway = gateway_key(peer->gateway);
+	chunk_t gateway = peer->gateway->get_address(peer->gateway);
 	pair_t *pair, *other;
 
-	pair = find_pair(this, sa, PAIR_MEMBER_ID, peer->member_id);
+	pair = find_pair(this, sa, PAIR_MEMBER_ID,
+					 chunk_from_thing(peer->member_id));
 	if (pair && !pair->spent && pair->sender_id == peer->sender_id &&
 		pair->gateway->ip_equals(pair->gateway, peer->gateway))
 	{
@@ -424,7 +433,8 @@ static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 		INIT(pair,
 			.member_id = peer->member_id,
 		);
-		set_key(this, sa, pair, PAIR_MEMBER_ID, peer->member_id);
+		set_key(this, sa, pair, PAIR_MEMBER_ID,
+				chunk_from_thing(peer->member_id));
 	}
 	pair->sender_id = peer->sender_id;
 	pair->gateway = peer->gateway->clone(peer->gateway);
@@ -432,7 +442,7 @@ static pair_t *get_pair(private_groupvpn_peers_t *this, peer_t *peer,
 	pair->spi_out = gv_spi(sa->sa.tag,
 						   groupvpn_sa_is_shared(sa) ? 0 : sa->sender_id);
 	pair->spent = FALSE;
-	set_key(this, sa, pair, PAIR_SENDER_ID, peer->sender_id);
+	set_key(this, sa, pair, PAIR_SENDER_ID, chunk_from_thing(peer->sender_id));
 	set_key(this, sa, pair, PAIR_GATEWAY, gateway);
 	return pair;
 }
@@ -475,19 +485,11 @@ static bool update_pair(private_groupvpn_peers_t *this, peer_t *peer,
 }
 
 /**
- * Key of a peer's gateway
- */
-static void *neighbor_key(peer_t *peer)
-{
-	return (void*)(uintptr_t)gateway_key(peer->gateway);
-}
-
-/**
  * Get the peer that has the neighbour entries of a peer's gateway
  */
 static peer_t *get_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
 {
-	return this->neighbors->get(this->neighbors, neighbor_key(peer));
+	return this->neighbors->get(this->neighbors, peer->gateway);
 }
 
 /**
@@ -499,9 +501,11 @@ static bool check_peer(private_groupvpn_peers_t *this, peer_t *peer,
 	groupvpn_sa_t *newest = this->sas->newest(this->sas);
 	peer_t *other;
 
-	if (peer->gateway->get_family(peer->gateway) != AF_INET)
+	if (peer->gateway->get_family(peer->gateway) !=
+		this->link->local->get_family(this->link->local))
 	{
-		snprintf(why, GV_TEXT_MAX + 1, "only IPv4 gateways are supported");
+		snprintf(why, GV_TEXT_MAX + 1, "its gateway %H can not be reached from "
+				 "ours, %H", peer->gateway, this->link->local);
 		return FALSE;
 	}
 	if (peer->member_id == this->member_id ||
@@ -536,7 +540,7 @@ static bool add_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
 	{
 		return FALSE;
 	}
-	this->neighbors->put(this->neighbors, neighbor_key(peer), peer);
+	this->neighbors->put(this->neighbors, peer->gateway, peer);
 	return TRUE;
 }
 
@@ -549,7 +553,7 @@ static void remove_neighbor(private_groupvpn_peers_t *this, peer_t *peer)
 	{
 		this->kernel->manage_neighbor(this->kernel, this->link, peer->gateway,
 									  FALSE);
-		this->neighbors->remove(this->neighbors, neighbor_key(peer));
+		this->neighbors->remove(this->neighbors, peer->gateway);
 	}
 }
 
@@ -933,7 +937,6 @@ METHOD(groupvpn_peers_t, destroy, void,
 	this->peers->destroy(this->peers);
 	this->neighbors->destroy(this->neighbors);
 	this->pairs->destroy(this->pairs);
-	this->any->destroy(this->any);
 	free(this);
 }
 
@@ -967,11 +970,10 @@ groupvpn_peers_t *groupvpn_peers_create(uint32_t group_id,
 		.cb = cb,
 		.data = data,
 		.peers = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr, 32),
-		.neighbors = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
-									  32),
+		.neighbors = hashtable_create((hashtable_hash_t)groupvpn_host_hash,
+								(hashtable_equals_t)groupvpn_host_equals, 32),
 		.pairs = hashtable_create((hashtable_hash_t)pair_hash,
 								  (hashtable_equals_t)pair_equals, 32),
-		.any = host_create_any(AF_INET),
 	);
 	return &this->public;
 }

@@ -94,22 +94,6 @@ static bool identity_equals(identification_t *a, identification_t *b)
 	return a->equals(a, b);
 }
 
-/**
- * Hash an address, whatever its port
- */
-static u_int gateway_hash(host_t *gateway)
-{
-	return chunk_hash(gateway->get_address(gateway));
-}
-
-/**
- * Compare addresses, whatever their ports
- */
-static bool gateway_equals(host_t *a, host_t *b)
-{
-	return a->ip_equals(a, b);
-}
-
 METHOD(groupvpn_registrations_t, clear, void,
 	private_groupvpn_registrations_t *this,
 	groupvpn_registration_t *registration)
@@ -432,8 +416,8 @@ groupvpn_registrations_t *groupvpn_registrations_create(uint32_t group_id,
 									   (hashtable_equals_t)identity_equals, 32),
 		.members = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,
 									32),
-		.gateways = hashtable_create((hashtable_hash_t)gateway_hash,
-									 (hashtable_equals_t)gateway_equals, 32),
+		.gateways = hashtable_create((hashtable_hash_t)groupvpn_host_hash,
+								(hashtable_equals_t)groupvpn_host_equals, 32),
 		.group_id = group_id,
 		.index = index,
 		.reserved = hashtable_create(hashtable_hash_ptr, hashtable_equals_ptr,

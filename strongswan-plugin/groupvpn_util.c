@@ -43,6 +43,26 @@ host_t *groupvpn_host(const struct gv_addr *addr)
 	}
 }
 
+u_int groupvpn_host_hash(host_t *host)
+{
+	return chunk_hash(host->get_address(host));
+}
+
+bool groupvpn_host_equals(host_t *a, host_t *b)
+{
+	return a->ip_equals(a, b);
+}
+
+int groupvpn_encap_family(enum gv_encap encap)
+{
+	return encap == GV_ENCAP_IPIP6 ? AF_INET6 : AF_INET;
+}
+
+char *groupvpn_family_name(int family)
+{
+	return family == AF_INET6 ? "IPv6" : "IPv4";
+}
+
 typedef struct private_groupvpn_timer_t private_groupvpn_timer_t;
 
 /**

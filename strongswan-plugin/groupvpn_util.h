@@ -13,7 +13,7 @@
 #include <library.h>
 #include <networking/host.h>
 
-#include <gv.h>
+#include <gikev2.h>
 
 typedef struct groupvpn_timer_t groupvpn_timer_t;
 
@@ -44,6 +44,22 @@ struct gv_addr groupvpn_addr(host_t *host);
  * @return			allocated host, NULL if the address is "none"
  */
 host_t *groupvpn_host(const struct gv_addr *addr);
+
+/**
+ * Hash and compare hosts as keys of a table, whatever their ports.
+ */
+u_int groupvpn_host_hash(host_t *host);
+bool groupvpn_host_equals(host_t *a, host_t *b);
+
+/**
+ * The family of the gateways of a group with an encapsulation.
+ */
+int groupvpn_encap_family(enum gv_encap encap);
+
+/**
+ * The name of a family, for the operator.
+ */
+char *groupvpn_family_name(int family);
 
 /**
  * Callback of a timer, called by a thread of the pool that holds no lock.

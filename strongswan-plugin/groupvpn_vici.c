@@ -153,6 +153,7 @@ void groupvpn_vici_add_policy(vici_builder_t *builder, enum gv_encap encap,
 							  uint32_t window)
 {
 	builder->add_kv(builder, "encap", "%s",
+					encap == GV_ENCAP_IPIP6 ? "ipip6" :
 					encap == GV_ENCAP_IPIP ? "ipip" : "gre");
 	builder->add_kv(builder, "sa-mode", "%s",
 					shared ? "shared" : "derived");

@@ -22,7 +22,7 @@
 
 #define GROUP 100
 #define MESSAGE_ID 5
-#define CAN_ALL (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_REKEY_SA)
+#define CAN_ALL (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_REKEY_SA | GV_CAN_IPIP6)
 
 static const uint8_t private_key[GV_SIGN_KEY_LEN] = {1};
 

@@ -60,10 +60,17 @@ WRONG = {
         'sa_mode = "both": must be "derived" or "shared"'),
     "encap unknown": (
         section("bad", "id = 500", "role = gcks", "encap = vxlan"),
-        'encap = "vxlan": must be "gre" or "ipip"'),
+        'encap = "vxlan": must be "gre", "ipip" or "ipip6"'),
+    "address of the other family": (
+        section("bad", "id = 500", "role = gcks", "address = 2001:db8::2"),
+        "address = 2001:db8::2: must be an IPv4 address, as encap = gre"),
+    "IPv4 address of a group with IPv6 gateways": (
+        section("bad", "id = 500", "role = gcks", "encap = ipip6",
+                "address = 192.0.2.2"),
+        "address = 192.0.2.2: must be an IPv6 address, as encap = ipip6"),
     "channel without an address": (
         section("bad", "id = 500", "role = gcks", "channel = yes"),
-        "set 'address' to the IPv4 address that members speak BGP to"),
+        "set 'address' to the address that members speak BGP to"),
     "channel with shared SAs": (
         section("bad", "id = 500", "role = gcks", "sa_mode = shared",
                 "esp_proposal = aes128-sha256", "channel = yes",
@@ -71,7 +78,7 @@ WRONG = {
         'channel = "yes": not with sa_mode = "shared"'),
     "channel with a connection that is not there": (
         member_group("bad", channel="yes", gcks="nowhere"),
-        "remote_addrs = \"\" of connection 'nowhere' must be IPv4"),
+        "remote_addrs = \"\" of connection 'nowhere' must be addresses"),
     "fail unknown": (
         member_group("bad", fail="safe"),
         'fail = "safe": must be "close" or "open"'),

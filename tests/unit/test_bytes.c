@@ -150,7 +150,7 @@ static void addresses(void **state)
 					  "192.0.2.256",
 					  "2001:db8::g",
 					  "fe80::1%eth0"};
-	struct gv_addr a = {}, b;
+	struct gv_addr a = {}, b, before = {};
 	char buf[GV_ADDR_STRLEN];
 
 	assert_string_equal(gv_addr_print(&a, buf, sizeof(buf)), "none");
@@ -160,6 +160,9 @@ static void addresses(void **state)
 				    good[i]);
 		b = a;
 		assert_true(gv_addr_equal(&a, &b));
+		/* They rise. */
+		assert_true(i == 0 || gv_addr_cmp(&before, &a) < 0);
+		before = a;
 		b.bytes[a.len - 1] ^= 1;
 		assert_false(gv_addr_equal(&a, &b));
 	}

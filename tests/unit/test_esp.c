@@ -60,26 +60,27 @@ static void key_lengths(void **state)
 		assert_int_equal(gv_esp_key_len(&unknown[i]), 0);
 }
 
-static uint32_t packet(const struct sizes *k, uint32_t payload)
+static uint32_t packet(const struct sizes *k, bool ipv6, uint32_t payload)
 {
 	uint32_t body = payload + 2;
 
 	while (body % k->align)
 		body++;
-	return 20 + 4 + 4 + k->iv + body + k->icv;
+	return (ipv6 ? 40 : 20) + 4 + 4 + k->iv + body + k->icv;
 }
 
 /* The room is what fits, and one octet more does not. */
 static void room_is_exact(void **state)
 {
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		const struct sizes *k = &known[i];
+	for (size_t i = 0; i < 2 * ARRAY_LEN(known); i++) {
+		const struct sizes *k = &known[i / 2];
+		bool ipv6 = i % 2;
 
-		for (uint32_t mtu = 100; mtu <= 1600; mtu++) {
-			uint32_t room = gv_esp_room(&k->esp, mtu);
+		for (uint32_t mtu = 120; mtu <= 1600; mtu++) {
+			uint32_t room = gv_esp_room(&k->esp, ipv6, mtu);
 
-			assert_true(packet(k, room) <= mtu);
-			assert_true(packet(k, room + 1) > mtu);
+			assert_true(packet(k, ipv6, room) <= mtu);
+			assert_true(packet(k, ipv6, room + 1) > mtu);
 		}
 	}
 }
@@ -90,16 +91,18 @@ static void room_of_a_known_path(void **state)
 					1438, 1422, 1422, 1422, 1422};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		assert_int_equal(gv_esp_room(&known[i].esp, 1500), want[i]);
+		assert_int_equal(gv_esp_room(&known[i].esp, false, 1500),
+				 want[i]);
 }
 
 static void no_room(void **state)
 {
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		for (uint32_t mtu = 0; mtu <= 52; mtu++)
-			assert_int_equal(gv_esp_room(&known[i].esp, mtu), 0);
+			assert_int_equal(gv_esp_room(&known[i].esp, false, mtu),
+					 0);
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
-		assert_int_equal(gv_esp_room(&unknown[i], 1500), 0);
+		assert_int_equal(gv_esp_room(&unknown[i], false, 1500), 0);
 }
 
 /* So that the one with the least room is the same on every path. */
@@ -107,8 +110,8 @@ static void order_is_the_same_on_every_path(void **state)
 {
 	for (uint32_t mtu = 576; mtu <= 9000; mtu++)
 		for (size_t i = 1; i < ARRAY_LEN(known); i++)
-			assert_true(gv_esp_room(&known[i].esp, mtu) <=
-				    gv_esp_room(&known[i - 1].esp, mtu));
+			assert_true(gv_esp_room(&known[i].esp, true, mtu) <=
+				    gv_esp_room(&known[i - 1].esp, true, mtu));
 }
 
 int main(void)

@@ -321,7 +321,7 @@ static void refuses_to_encode(void **state)
 	bad[n] = registration(), bad[n++].sa_mode = GV_SA_SHARED; /* GCM */
 	bad[n] = registration(), bad[n++].sa_mode = 3;
 	bad[n] = registration(), bad[n++].encap = 0;
-	bad[n] = registration(), bad[n++].encap = 3;
+	bad[n] = registration(), bad[n++].encap = 4;
 	bad[n] = registration(), bad[n++].replay_window_log2 = 4;
 	bad[n] = registration(), bad[n++].replay_window_log2 = 13;
 	bad[n] = registration(), bad[n++].epochs = 0;
@@ -870,7 +870,7 @@ static void short_secret(void **state)
  * Receivers that can do more
  */
 
-#define CAN_ALL (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_REKEY_SA)
+#define CAN_ALL (GV_CAN_SHARED | GV_CAN_IPIP | GV_CAN_REKEY_SA | GV_CAN_IPIP6)
 
 static enum gv_gikev2_error
 decode_for(const struct bodies *bodies, size_t gsa_len, size_t kd_len,
@@ -1084,6 +1084,46 @@ static void example_shared(void **state)
 	assert_memory_equal(&gsa, &back, sizeof(gsa));
 }
 
+#define IPIP6_TS                                                               \
+	"0804 0028 0000 ffff 00000000000000000000000000000000"                 \
+	"ffffffffffffffffffffffffffffffff"
+#define REGISTRATION_POLICY(ts, spi, epoch, seconds)                           \
+	"0304 007c " spi ts ts "0300 000c 0100 0014 800e 0100"                 \
+	"0000 0008 0500 0000 0001 0004" seconds "4000 0004" epoch
+
+/* The group's gateways are IPv6. */
+static void example_ipip6(void **state)
+{
+	struct gv_gsa gsa = registration(), back;
+	struct bodies bodies;
+
+	gsa.encap = GV_ENCAP_IPIP6;
+	assert_true(encode(&gsa, &bodies));
+	assert_hex(bodies.gsa, bodies.gsa_len,
+		   REGISTRATION_POLICY(IPIP6_TS, "20000000", "00000006",
+				       "00000258")
+			   REGISTRATION_POLICY(
+				   IPIP6_TS, "21000000", "00000007",
+				   "00000e10") "0000 0024 8001 000a 8002 0014 "
+					       "8003 0018"
+					       "c000 0001 c001 0003 c002 "
+					       "0007" GW_IPIP_GROUP);
+	needs(&bodies, GV_CAN_IPIP6);
+	assert_int_equal(decode_for(&bodies, bodies.gsa_len, bodies.kd_len,
+				    GV_CAN_IPIP6, NULL, &back),
+			 GV_GIKEV2_OK);
+	assert_memory_equal(&gsa, &back, sizeof(gsa));
+	cut_all(&bodies);
+	for (size_t at = 8; at < 8 + 2 * 40; at++) {
+		bodies.gsa[at] ^= 1;
+		assert_int_not_equal(decode_for(&bodies, bodies.gsa_len,
+						bodies.kd_len, CAN_ALL, NULL,
+						&back),
+				     GV_GIKEV2_OK);
+		bodies.gsa[at] ^= 1;
+	}
+}
+
 static bool ignored_in_shared(bool kd, size_t at)
 {
 	static const size_t in_gsa[] = {41, 45, 53, 57, 61, 65, 85};
@@ -1151,7 +1191,7 @@ static void malformed_shared(void **state)
 					  "c000 0003 c001 0001",
 		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
 		{SHARED_POLICY(SELECTORS) "0000 0014" DELAYS
-					  "c000 0002 c001 0003",
+					  "c000 0002 c001 0004",
 		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
 		/* a key of another length */
 		{SHARED_POLICY(SELECTORS) GW_SHARED, BAG_7,
@@ -1166,6 +1206,9 @@ static void malformed_shared(void **state)
 			 GW_SHARED_IPIP,
 		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
 		{SHARED_POLICY(IPIP_TS "0704 0010 0000 0000 00000000 ffffffff")
+			 GW_SHARED_IPIP,
+		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
+		{SHARED_POLICY(IPIP_TS "0704 0010 0000 ffff 00000000 0fffffff")
 			 GW_SHARED_IPIP,
 		 SHARED_BAG, GV_GIKEV2_UNSUPPORTED},
 		{SHARED_POLICY(IPIP_TS "0729 0010 0000 ffff 00000000 ffffffff")
@@ -1661,6 +1704,7 @@ int main(void)
 		cmocka_unit_test(short_secret),
 		cmocka_unit_test(more_is_not_other),
 		cmocka_unit_test(example_shared),
+		cmocka_unit_test(example_ipip6),
 		cmocka_unit_test(shared_bit_flips),
 		cmocka_unit_test(shared_aead),
 		cmocka_unit_test(malformed_shared),
