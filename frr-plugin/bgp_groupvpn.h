@@ -309,10 +309,8 @@ static inline int gvpn_reg_cmp(const struct gvpn_reg *a,
 static inline int gvpn_gateway_cmp(const struct gvpn_reg *a,
 				   const struct gvpn_reg *b)
 {
-	int ret = numcmp(a->from.len, b->from.len);
+	int ret = gv_addr_cmp(&a->from, &b->from);
 
-	if (!ret)
-		ret = memcmp(a->from.bytes, b->from.bytes, a->from.len);
 	return ret ? ret : gvpn_reg_cmp(a, b);
 }
 
@@ -445,6 +443,10 @@ void gvpn_path_init(void);
 
 /* The group attribute's value in a path's attributes, NULL if it has none. */
 const uint8_t *gvpn_attr_value(const struct attr *attr, size_t *len);
+/* Makes a gateway the next hop: an IPv4 one of an IPv6 route IPv4-mapped, an
+ * IPv6 one as it is. */
+void gvpn_next_hop_set(struct attr *attr, const struct gv_addr *gateway,
+		       afi_t afi);
 /* The attributes of a VPN route of ours, with a next hop for the family and
  * inner (NULL: none) as path attributes; interned, the caller owns a
  * reference. */

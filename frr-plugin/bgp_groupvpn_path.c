@@ -86,6 +86,27 @@ static struct ecommunity *route_target_make(uint32_t group_id)
 	return ecommunity_parse(octets, sizeof(octets), false);
 }
 
+void gvpn_next_hop_set(struct attr *attr, const struct gv_addr *gateway,
+		       afi_t afi)
+{
+	struct in_addr v4;
+
+	attr->mp_nexthop_len = BGP_ATTR_NHLEN_IPV6_GLOBAL;
+	if (gateway->len == IPV6_MAX_BYTELEN) {
+		memcpy(&attr->mp_nexthop_global, gateway->bytes,
+		       sizeof(attr->mp_nexthop_global));
+		return;
+	}
+	memcpy(&v4, gateway->bytes, sizeof(v4));
+	if (afi == AFI_IP6) {
+		ipv4_to_ipv4_mapped_ipv6(&attr->mp_nexthop_global, v4);
+		return;
+	}
+	attr->nexthop = v4;
+	attr->mp_nexthop_global_in = v4;
+	attr->mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
+}
+
 struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
 			    const struct gv_addr *gateway, afi_t afi,
 			    const struct gv_inner *inner, const uint8_t *value,
@@ -99,21 +120,7 @@ struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
 	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
 	bgp_attr_set_ecommunity(&attr, route_target);
 	bgp_attr_set_transit(&attr, transit_make(value, len));
-	attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV6_GLOBAL;
-	if (afi == AFI_IP) {
-		memcpy(&attr.mp_nexthop_global_in, gateway->bytes,
-		       sizeof(attr.mp_nexthop_global_in));
-		attr.nexthop = attr.mp_nexthop_global_in;
-		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
-	} else if (gateway->len == IPV4_MAX_BYTELEN) {
-		struct in_addr v4;
-
-		memcpy(&v4, gateway->bytes, sizeof(v4));
-		ipv4_to_ipv4_mapped_ipv6(&attr.mp_nexthop_global, v4);
-	} else {
-		memcpy(&attr.mp_nexthop_global, gateway->bytes,
-		       sizeof(attr.mp_nexthop_global));
-	}
+	gvpn_next_hop_set(&attr, gateway, afi);
 
 	empty = attr.aspath;
 	interned = gvpn_inner_intern(&attr, bgp, empty, inner ? inner : &none);

@@ -35,11 +35,8 @@ static uint32_t injected_hash(const struct gvpn_heard *heard)
 static int underlay_cmp(const struct gvpn_member *a,
 			const struct gvpn_member *b)
 {
-	int ret = numcmp(a->gateway.len, b->gateway.len);
+	int ret = gv_addr_cmp(&a->gateway, &b->gateway);
 
-	if (!ret)
-		ret = memcmp(a->gateway.bytes, b->gateway.bytes,
-			     a->gateway.len);
 	if (!ret)
 		ret = numcmp(a->group ? a->group->id : 0,
 			     b->group ? b->group->id : 0);
@@ -112,7 +109,6 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 	struct attr attr, *interned;
 	struct gv_inner plain;
 	const uint8_t *value;
-	struct in_addr v4;
 	size_t len;
 
 	value = gvpn_attr_value(heard->attr, &len);
@@ -130,15 +126,8 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 		inner = &plain;
 		outer = empty; /* all of it is there */
 	}
-	memcpy(&v4, heard->gateway.bytes, sizeof(v4));
-	if (heard->prefix.family == AF_INET) {
-		attr.nexthop = v4;
-		attr.mp_nexthop_global_in = v4;
-		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV4;
-	} else {
-		ipv4_to_ipv4_mapped_ipv6(&attr.mp_nexthop_global, v4);
-		attr.mp_nexthop_len = BGP_ATTR_NHLEN_IPV6_GLOBAL;
-	}
+	gvpn_next_hop_set(&attr, &heard->gateway,
+			  family2afi(heard->prefix.family));
 	attr.weight = 0;
 	SET_FLAG(attr.flag, ATTR_FLAG_BIT(BGP_ATTR_LOCAL_PREF));
 	attr.local_pref =
@@ -174,10 +163,8 @@ static bool covers_member(const struct prefix *p)
 {
 	struct gvpn_member *first, ref = {};
 
-	if (p->family != AF_INET)
-		return false;
-	ref.gateway.len = IPV4_MAX_BYTELEN;
-	memcpy(ref.gateway.bytes, &p->u.prefix4, IPV4_MAX_BYTELEN);
+	ref.gateway.len = prefix_blen(p);
+	memcpy(ref.gateway.bytes, &p->u.prefix, ref.gateway.len);
 	first = gvpn_underlay_find_gteq(underlay, &ref);
 	return first && gvpn_prefix_covers(p, &first->gateway);
 }
@@ -234,8 +221,8 @@ const char *gvpn_heard_waits(const struct gvpn_heard *heard)
 	if (!gv_addr_equal(&heard->gateway, &member->gateway))
 		return "waiting for the member's own route to name this "
 		       "gateway";
-	if (heard->gateway.len != IPV4_MAX_BYTELEN)
-		return "gateway is not IPv4";
+	if (heard->gateway.len != heard->group->gateway.len)
+		return "gateway is of another address family than ours";
 	if (!member->ready)
 		return member->reason[0] ? member->reason
 					 : "waiting for charon";

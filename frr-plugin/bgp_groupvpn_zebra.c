@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kernel routes of a member: PREFIX via GATEWAY dev DEVICE onlink.  For an IPv6
- * prefix the gateway is :: with the IPv4 address behind it, for which charon
- * keeps a neighbour entry, too.
+ * prefix an IPv4 gateway is :: with its address behind it, for which charon
+ * keeps a neighbour entry, too.  An IPv6 gateway is the next hop of both.
  *
  * bgpd leaves paths of our sub_type alone when it talks to zebra, so a client
  * of our own does, as instance 7 of protocol BGP: zebra keeps its routes
@@ -27,7 +27,7 @@ extern struct zebra_privs_t bgpd_privs;
 
 struct gvpn_hop {
 	uint32_t group_id; /* its device is the interface */
-	struct in_addr gateway;
+	struct gv_addr gateway;
 	/* As zebra was told last; IFINDEX_INTERNAL: not of this one. */
 	ifindex_t ifindex;
 };
@@ -79,12 +79,15 @@ static void hop_encode(const struct gvpn_fib *fib, const struct gvpn_hop *hop,
 {
 	uint8_t *octets = nexthop->gate.ipv6.s6_addr;
 
-	if (fib->prefix.family == AF_INET) {
+	if (fib->prefix.family == AF_INET &&
+	    hop->gateway.len == IPV4_MAX_BYTELEN) {
 		nexthop->type = NEXTHOP_TYPE_IPV4_IFINDEX;
-		nexthop->gate.ipv4 = hop->gateway;
+		memcpy(&nexthop->gate.ipv4, hop->gateway.bytes,
+		       IPV4_MAX_BYTELEN);
 	} else {
 		nexthop->type = NEXTHOP_TYPE_IPV6_IFINDEX;
-		memcpy(octets + 12, &hop->gateway, sizeof(hop->gateway));
+		memcpy(octets + IPV6_MAX_BYTELEN - hop->gateway.len,
+		       hop->gateway.bytes, hop->gateway.len);
 	}
 	nexthop->ifindex = hop->ifindex;
 	nexthop->vrf_id = fib->vrf_id;
@@ -94,6 +97,7 @@ static void hop_encode(const struct gvpn_fib *fib, const struct gvpn_hop *hop,
 static void fib_send(const struct gvpn_fib *fib, bool add)
 {
 	struct zapi_route api = {};
+	char gateway[GV_ADDR_STRLEN];
 	unsigned int i;
 
 	api.vrf_id = fib->vrf_id;
@@ -111,9 +115,11 @@ static void fib_send(const struct gvpn_fib *fib, bool add)
 					   &api.nexthops[api.nexthop_num++]);
 		}
 	}
-	gvpn_debug("zebra: %s %pFX, %u next hops, first %pI4, VRF %u",
-		   add ? "add" : "delete", &fib->prefix, api.nexthop_num,
-		   &fib->hops[0].gateway, fib->vrf_id);
+	gvpn_debug(
+		"zebra: %s %pFX, %u next hops, first %s, VRF %u",
+		add ? "add" : "delete", &fib->prefix, api.nexthop_num,
+		gv_addr_print(&fib->hops[0].gateway, gateway, sizeof(gateway)),
+		fib->vrf_id);
 	zclient_route_send(add ? ZEBRA_ROUTE_ADD : ZEBRA_ROUTE_DELETE, client,
 			   &api);
 }
@@ -185,8 +191,7 @@ static int hop_cmp(const struct gvpn_hop *a, const struct gvpn_hop *b)
 {
 	int ret = numcmp(a->group_id, b->group_id);
 
-	return ret ? ret
-		   : numcmp(ntohl(a->gateway.s_addr), ntohl(b->gateway.s_addr));
+	return ret ? ret : gv_addr_cmp(&a->gateway, &b->gateway);
 }
 
 /* A member's gateway is one next hop, in however many paths. */
@@ -195,11 +200,11 @@ static void hops_add(struct gvpn_hop *hops, unsigned int *n,
 {
 	struct gvpn_hop hop = {
 		.group_id = heard->group->id,
+		.gateway = heard->gateway,
 		.ifindex = IFINDEX_INTERNAL,
 	};
 	unsigned int i, at = 0;
 
-	memcpy(&hop.gateway, heard->gateway.bytes, sizeof(hop.gateway));
 	while (at < *n && hop_cmp(&hops[at], &hop) < 0)
 		at++;
 	if ((at < *n && hop_cmp(&hops[at], &hop) == 0) ||
