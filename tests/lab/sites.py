@@ -6,6 +6,10 @@ other site, b2 with the rest:
 
     sr 192.0.2.2 -- b1 -- 198.51.100.0/30 -- b2,   site N: 203.0.113.(4N+2)/30
 
+or, with IPv6 alone,
+
+    sr 2001:db8::2 -- b1 -- 2001:db8:0:1::/64 -- b2,   site N: 2001:db8:1:N::2/64
+
 Each site is its own autonomous system and has, for each of its groups, one LAN
 with one end host, named SITE.GROUP, that answers with that name.
 """
@@ -19,6 +23,7 @@ import time
 from lab import Lab, LabError, wait_for
 
 SR_ADDRESS = "192.0.2.2"
+SR_ADDRESS6 = "2001:db8::2"
 SR_AS = 65000
 DOMAIN = "example.net"
 
@@ -65,6 +70,7 @@ class Site:
     options: dict = dataclasses.field(default_factory=dict)
     number: int = 0
     flavour: str = "normal"
+    ipv6: bool = False  # as the network says
 
     @property
     def identity(self):
@@ -72,11 +78,19 @@ class Site:
 
     @property
     def gateway(self):
+        if self.ipv6:
+            return f"2001:db8:1:{self.number}::2"
         return f"203.0.113.{4 * self.number + 2}"
 
     @property
     def router(self):
+        if self.ipv6:
+            return f"2001:db8:1:{self.number}::1"
         return f"203.0.113.{4 * self.number + 1}"
+
+    @property
+    def sr(self):
+        return SR_ADDRESS6 if self.ipv6 else SR_ADDRESS
 
     @property
     def asn(self):
@@ -101,10 +115,17 @@ class Network:
     sr_flavour: str = "normal"
     # Options of lab.Flavour, by the name that sites and sr_flavour use.
     flavours: dict = dataclasses.field(default_factory=dict)
+    # The backbone has IPv6 and no IPv4.
+    ipv6: bool = False
 
     def __post_init__(self):
         for number, site in enumerate(self.sites, 1):
             site.number = number
+            site.ipv6 = self.ipv6
+
+    @property
+    def sr(self):
+        return SR_ADDRESS6 if self.ipv6 else SR_ADDRESS
 
     def members(self, group):
         return [s for s in self.sites if group in s.groups and s.authorised]
@@ -193,7 +214,7 @@ def member_swanctl(site, network, groups=None):
         remote = f"remote {{\n    auth = pubkey\n    id = sr.{DOMAIN}\n}}"
     text = section("connections", section(
         "sr", "version = 2", f"local_addrs = {site.gateway}",
-        f"remote_addrs = {SR_ADDRESS}", "childless = force",
+        f"remote_addrs = {site.sr}", "childless = force",
         "dpd_delay = 3s", local, remote))
     if site.credential == "psk":
         text += section("secrets", section(
@@ -211,15 +232,16 @@ def member_frr(site):
     text = f"""hostname {site.name}
 !
 router bgp {site.asn}
+{f" bgp router-id 198.18.0.{site.number}" if site.ipv6 else "!"}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
- neighbor {SR_ADDRESS} remote-as {SR_AS}
- neighbor {SR_ADDRESS} ebgp-multihop
- neighbor {SR_ADDRESS} timers 3 9
- neighbor {SR_ADDRESS} timers connect 2
- neighbor {SR_ADDRESS} advertisement-interval 0
+ neighbor {site.sr} remote-as {SR_AS}
+ neighbor {site.sr} ebgp-multihop
+ neighbor {site.sr} timers 3 9
+ neighbor {site.sr} timers connect 2
+ neighbor {site.sr} advertisement-interval 0
  address-family ipv6 vpn
-  neighbor {SR_ADDRESS} activate
+  neighbor {site.sr} activate
  exit-address-family
 """
     for group in site.groups:
@@ -236,7 +258,7 @@ router bgp {site.asn}
 def sr_swanctl(network, groups=None):
     """The S/R's swanctl.conf."""
     groups = network.groups if groups is None else groups
-    connection = ("version = 2", f"local_addrs = {SR_ADDRESS}",
+    connection = ("version = 2", f"local_addrs = {network.sr}",
                   "childless = force", "dpd_delay = 3s")
     text = section(
         "connections",
@@ -262,6 +284,7 @@ def sr_swanctl(network, groups=None):
 def sr_frr(network):
     """The S/R's frr.conf."""
     lines = [f"hostname sr\n!\nrouter bgp {SR_AS}",
+             " bgp router-id 198.18.0.254" if network.ipv6 else "!",
              " no bgp ebgp-requires-policy",
              " no bgp default ipv4-unicast",
              " group-vpn reflector"]
@@ -305,16 +328,26 @@ class SiteLab(Lab):
     def build_backbone(self):
         b1, b2 = self.router("b1"), self.router("b2")
         for router in (b1, b2):
-            router.sysctl(ipv6__conf__all__disable_ipv6=1,
-                          ipv6__conf__default__disable_ipv6=1)
+            if self.network.ipv6:
+                router.sysctl(ipv6__conf__all__forwarding=1)
+            else:
+                router.sysctl(ipv6__conf__all__disable_ipv6=1,
+                              ipv6__conf__default__disable_ipv6=1)
         self.link(b1, "b2", b2, "b1")
-        b1.setup("addr add 198.51.100.1/30 dev b2")
-        b2.setup("addr add 198.51.100.2/30 dev b1",
-              "route add 192.0.2.0/24 via 198.51.100.1")
+        if self.network.ipv6:
+            b1.setup("addr add 2001:db8:0:1::1/64 dev b2 nodad",
+                     "route add 2001:db8:1::/48 via 2001:db8:0:1::2")
+            b2.setup("addr add 2001:db8:0:1::2/64 dev b1 nodad",
+                     "route add 2001:db8::/32 via 2001:db8:0:1::1")
+        else:
+            b1.setup("addr add 198.51.100.1/30 dev b2")
+            b2.setup("addr add 198.51.100.2/30 dev b1",
+                  "route add 192.0.2.0/24 via 198.51.100.1")
 
     def build_sr(self):
         sr = self.host("sr", self.flavour(self.network.sr_flavour))
-        self.attach(sr, self["b1"], "192.0.2.1", SR_ADDRESS)
+        router = "2001:db8::1" if self.network.ipv6 else "192.0.2.1"
+        self.attach(sr, self["b1"], router, self.network.sr)
         self.credentials.issue(sr, f"sr.{DOMAIN}", "ecdsa")
         sr.write("/etc/frr/frr.conf", sr_frr(self.network))
         sr.write("/etc/swanctl/swanctl.conf", sr_swanctl(self.network))
@@ -322,6 +355,15 @@ class SiteLab(Lab):
     def attach(self, host, router, router_address, address):
         port = f"to-{host.name}"[:15]
         self.link(router, port, host, "wan")
+        if self.network.ipv6:
+            router.setup(f"addr add {router_address}/64 dev {port} nodad")
+            # zebra wants more than a default route to a BGP neighbour.
+            sites = address == self.network.sr
+            host.setup(f"addr add {address}/64 dev wan nodad",
+                       f"route add default via {router_address}",
+                       f"route add 2001:db8:{'1::/48' if sites else ':/64'} "
+                       f"via {router_address}")
+            return
         router.setup(f"addr add {router_address}/30 dev {port}")
         host.setup(f"addr add {address}/30 dev wan",
                 f"route add 203.0.113.0/24 via {router_address}")
@@ -464,7 +506,7 @@ def build(network):
         for site in network.sites:
             lab.build_site(site)
         lab.wire()
-        for host in lab.hosts:
+        for host in lab.hosts if not network.ipv6 else ():
             # Nothing of its own on the backbone: what is seen there is ours.
             host.sysctl(ipv6__conf__wan__disable_ipv6=1)
     except BaseException:

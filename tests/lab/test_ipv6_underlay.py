@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""encap = ipip6: gateways and S/R have IPv6 addresses, the backbone no IPv4."""
+
+import re
+import socket
+import struct
+
+import pytest
+
+from conftest import report
+from lab import Flood, wait_for
+from sites import (SR_ADDRESS6, Network, Site, build, member_swanctl, section,
+                   sr_swanctl)
+from test_management import ctl, ctl_json
+from test_restart import start_charon
+
+POLICY = ("encap = ipip6", f"address = {SR_ADDRESS6}", "lifetime = 60s",
+          "atd = 1s", "dtd = 3s")
+# On a path of 1500 octets: IPv6 header 40, ESP 8 + 8, trailer 2, ICV 16.
+MTU = 1426
+INNER6 = "fd00:{}::/64"
+
+
+def give_ipv6_lan(lab, site):
+    """A /64 beside the LAN's IPv4 prefix, announced to the group."""
+    host, far = lab[site.name], lab.far(site, "blue")
+    host.ip(f"addr add fd00:{site.number}::1/64 dev lan-blue nodad")
+    host.sysctl(ipv6__conf__all__forwarding=1)
+    far.ip(f"addr add fd00:{site.number}::10/64 dev eth0 nodad",
+           f"route add default via fd00:{site.number}::1")
+    vrf = " vrf blue" if site.vrfs else ""
+    host.configure(f"router bgp {site.asn}{vrf}", "address-family ipv6 unicast",
+                   f"network {INNER6.format(site.number)}")
+
+
+@pytest.fixture(scope="module")
+def lab(request):
+    """A site with a VRF and one without."""
+    lab = build(Network(
+        groups={"blue": 100}, policy={"blue": POLICY}, ipv6=True,
+        sites=[Site("one", {"blue": "10.1.0"}),
+               Site("two", {"blue": "10.2.0"}, vrfs=False)]))
+    failed = request.session.testsfailed
+    try:
+        lab.start()
+        for site in lab.network.sites:
+            give_ipv6_lan(lab, site)
+        lab.wait_until_up()
+        yield lab
+    except BaseException:
+        failed = -1
+        raise
+    finally:
+        if request.session.testsfailed != failed:
+            report(lab, "ipv6-underlay")
+        lab.close()
+
+
+def kernel(host, family):
+    """The next hops of the routes over the group's device."""
+    vrf = " vrf blue" if host.name == "one" else ""
+    return {r["dst"]: r.get("gateway") or r["via"]["host"]
+            for r in host.ip_json(f"{family} route show{vrf}")
+            if r.get("dev") == "gv-blue" and r.keys() & {"gateway", "via"}}
+
+
+def test_gateways_are_the_next_hops_of_both_families(lab):
+    one, two = lab.network.sites
+    for site, other in ((one, two), (two, one)):
+        assert kernel(lab[site.name], "-4") == {
+            other.lan_prefix("blue"): other.gateway}
+        wait_for(lambda s=site, o=other: kernel(lab[s.name], "-6") == {
+            INNER6.format(o.number): o.gateway}, "the IPv6 route")
+    assert {m["gateway"] for m in lab.registered("blue").values()} == {
+        one.gateway, two.gateway}
+    for name, site in (("one", two), ("two", one)):
+        shown = lab[name].bgp_json("show bgp group-vpn blue members")
+        assert [m["gateway"] for m in shown["members"]] == [site.gateway]
+    # No policy for each peer: IPv4 and IPv6 in IPv6, in and out.
+    assert len(lab["one"].policies()) == 4
+
+
+def test_both_families_cross_as_esp(lab):
+    one, two = lab.network.sites
+    capture = lab.capture(lab["b1"], "b2", "ip or ip6")
+    far = lab.far(one, "blue")
+    assert far.ping(two.end_host_address("blue")) == 3
+    wait_for(lambda: far.ping("fd00:2::10", count=1), "an answer by IPv6")
+    assert far.ping("fd00:2::10", size=1300) == 3
+    assert lab.transfer("blue", two, one, 1 << 18) == 1 << 18
+    # tcpdump does not keep up with all of a transfer.
+    wait_for(lambda: capture.count("ip6 proto 50") >= 20, "ESP")
+    capture.stop()
+    assert capture.count("ip") == 0
+    assert capture.count("ip6 proto 4 or ip6 proto 41 or ip6 proto 44") == 0
+    assert capture.count("icmp6 and (ip6[40] == 128 or ip6[40] == 129)") == 0
+    sizes = [len(frame) - 14 for frame in capture.frames()]
+    assert 1500 - 16 < max(sizes) <= 1500
+
+
+def test_clear_packets_are_dropped(lab):
+    """IPv4 and IPv6 in IPv6 that are not ESP, by the policies."""
+    host, far = lab["one"], lab.far(lab.site("one"), "blue")
+    icmp6 = struct.pack("!IHBB16s16s", 6 << 28, 8, 58, 64,
+                        *(socket.inet_pton(socket.AF_INET6, a) for a in
+                          ("fd00:2::10", "fd00:1::10"))) + b"\x80" + bytes(7)
+    ipv4 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0,
+                       bytes([10, 2, 0, 10]), bytes([10, 1, 0, 10])) + bytes(8)
+    capture = lab.capture(far, "eth0", "icmp6[0] == 128 or udp")
+    before = host.xfrm_counters()
+    for number, packet in ((41, icmp6), (4, ipv4)):
+        with lab["b1"].socket(socket.AF_INET6, socket.SOCK_RAW,
+                              number) as sender:
+            sender.sendto(packet, (lab.site("one").gateway, 0))
+    wait_for(lambda: host.xfrm_counters()["XfrmInTmplMismatch"] +
+             host.xfrm_counters()["XfrmInNoStates"] >=
+             before["XfrmInTmplMismatch"] + before["XfrmInNoStates"] + 2,
+             "both to be dropped and counted")
+    capture.stop()
+    assert capture.count() == 0
+
+
+def test_own_packets_do_not_leave_in_clear(lab):
+    """To a gateway without SAs; the policies are those of both protocols."""
+    host, far = lab["one"], lab.far(lab.site("one"), "blue")
+    capture = lab.capture(lab["b1"], "to-one", "ip6 proto 4 or ip6 proto 41")
+    nobody = "2001:db8:1:9::2 dev gv-blue onlink vrf blue"
+    host.ip(f"route add 10.77.0.0/24 via inet6 {nobody}",
+            f"route add fd77::/64 via {nobody}")
+    try:
+        assert far.ping("10.77.0.10", count=1) == 0
+        assert far.ping("fd77::10", count=1) == 0
+    finally:
+        host.ip("route del 10.77.0.0/24 vrf blue", "route del fd77::/64 vrf blue")
+    capture.stop()
+    assert capture.count() == 0
+
+
+def test_path_mtu(lab):
+    """What fits is told, be the path narrower than the first link or not."""
+    one, two = lab.network.sites
+    far, address = lab.far(one, "blue"), two.end_host_address("blue")
+
+    def told(target, size):
+        out = far.run("ping", "-n", "-c", "2", "-W", "1", "-M", "do", "-s",
+                      size, target, check=False)
+        return int(re.search(r"mtu\s*[=:]\s*(\d+)", out).group(1))
+    assert lab["one"].ip_json("link show dev gv-blue")[0]["mtu"] == MTU
+    assert told(address, 1472) == MTU
+    assert told("fd00:2::10", 1452) == MTU
+    assert far.ping(address, size=MTU - 28, options=("-M", "do")) == 3
+    lab["b1"].ip("link set dev b2 mtu 1400")
+    try:
+        wait_for(lambda: told(address, MTU - 28) == MTU - 100,
+                 "the backbone's MTU to be known")
+        assert far.ping(address, size=MTU - 128, options=("-M", "do")) == 3
+        assert lab.transfer("blue", one, two, 1 << 18) == 1 << 18
+    finally:
+        lab["b1"].ip("link set dev b2 mtu 1500")
+
+
+def spis(host):
+    return {s["spi"] for s in host.states()}
+
+
+def test_rekey_loses_nothing(lab):
+    one, two = lab.network.sites
+    before = spis(lab["one"])
+    flood = Flood(lab.far(one, "blue"), two.end_host_address("blue"))
+    ctl(lab["sr"], "rekey", "blue")
+    wait_for(lambda: not before & spis(lab["one"]), "the new epoch alone")
+    sent, lost = flood.end()
+    assert sent > 50 and lost == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ("one", "sr"))
+def test_charon_restarts(lab, name):
+    """A member's device is made anew, an S/R takes its members back."""
+    one, two = lab.network.sites
+    lab[name].charon.kill()
+    start_charon(lab[name])
+    wait_for(lambda: set(lab.registered("blue")) == {"one", "two"},
+             "both to be registered", 60)
+    lab.wait_until_up()
+    wait_for(lambda: lab.far(one, "blue").ping(two.end_host_address("blue"),
+                                               count=1), "an answer")
+    assert len(lab["one"].policies()) == 4
+
+
+def test_group_of_the_other_family_is_refused(lab):
+    """On both sides with a word on why."""
+    extra = section("four", "id = 200", "role = gcks",
+                    f"members = {lab.site('two').identity}")
+    member = section("four", "id = 200", "role = member", "gcks = sr")
+    since = {name: lab[name].log_size("charon") for name in ("sr", "two")}
+    try:
+        lab.reconfigure("sr", sr_swanctl(lab.network).rstrip()
+                        .removesuffix("}") + extra + "}\n")
+        lab.reconfigure("two", member_swanctl(
+            lab.site("two"), lab.network).rstrip().removesuffix("}")
+            + member + "}\n")
+        line = lab["sr"].wait_for_log("charon", "the group's are IPv4",
+                                      since["sr"])
+        assert lab.site("two").gateway in line
+        lab["two"].wait_for_log("charon", "REGISTRATION_FAILED", since["two"])
+    finally:
+        lab.restore("two")
+        lab.restore("sr")
+    lab.wait_until_up()
+
+
+@pytest.mark.long
+def test_channel(lab):
+    """BGP over IPv6 passes in ESP, too; from here on it does."""
+    for name, site in (("sr", None), ("one", lab.site("one")),
+                       ("two", lab.site("two"))):
+        if site:
+            site.options["blue"] = ("channel = yes",)
+        else:
+            lab.network.policy["blue"] = (*POLICY, "channel = yes")
+        lab.restore(name)
+
+    def sessions():
+        peers = lab["sr"].bgp_json("show bgp ipv6 vpn summary")["peers"]
+        return all(peers[s.gateway]["state"] == "Established"
+                   for s in lab.network.sites)
+
+    def protected():
+        reflector = [s for s in lab["sr"].states() if SR_ADDRESS6 == s["dst"]]
+        return {s["src"] for s in reflector} == {
+            s.gateway for s in lab.network.sites}
+    wait_for(protected, "SAs of every member with the S/R", 60)
+    wait_for(sessions, "the sessions", 60)
+    capture = lab.capture(lab["b1"], "to-sr", "ip6")
+    lab["one"].configure("router bgp 65001 vrf blue",
+                         "address-family ipv4 unicast", "network 10.1.0.0/25",
+                         "exit-address-family", "no bgp network import-check")
+    wait_for(lambda: "10.1.0.0/25" in lab.routes(lab.site("two"), "blue"),
+             "another route, by the channel")
+    capture.stop()
+    assert capture.count("tcp port 179") == 0
+    assert capture.count("ip6 proto 50") > 0
+
+
+def test_list_groups_tells_the_encapsulation(lab):
+    shown = ctl_json(lab["one"], "list-groups", "blue")[0]
+    assert shown["encap"] == "ipip6"
+    assert shown["gateway"] == lab.site("one").gateway
