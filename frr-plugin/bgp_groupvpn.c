@@ -198,6 +198,34 @@ DEFUN(gvpn_member, gvpn_member_cmd, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
 		  : member_add(vty, bgp, name, plain);
 }
 
+DEFUN(gvpn_member_rmap, gvpn_member_rmap_cmd, GVPN_CMD_MEMBER_RMAP,
+      GVPN_HELP_MEMBER_RMAP)
+{
+	VTY_DECLVAR_CONTEXT(bgp, bgp);
+	bool no = is_negated(argv);
+	const char *name = argv[2 + no]->arg;
+	const char *map = argv[4 + no]->arg;
+	struct gvpn_bind *bind = gvpn_bind_find(name);
+	enum gvpn_rmap which = strcmp(argv[argc - 1]->text, "in") == 0
+				       ? GVPN_RMAP_IN
+				       : GVPN_RMAP_OUT;
+
+	if (!bind || bind->bgp != bgp) {
+		vty_out(vty,
+			"%% group %s is not bound to %s: \"group-vpn member "
+			"%s\" first\n",
+			name, bgp->name_pretty, name);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	if (no && (!bind->rmap[which] || strcmp(bind->rmap[which], map) != 0)) {
+		vty_out(vty, "%% %s is not the route-map of group %s %s\n", map,
+			name, argv[argc - 1]->text);
+		return CMD_WARNING_CONFIG_FAILED;
+	}
+	gvpn_rmap_set(bind, which, no ? NULL : map);
+	return CMD_SUCCESS;
+}
+
 DEFUN(gvpn_debug_bgp, gvpn_debug_bgp_cmd, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
 {
 	gvpn.debug = !is_negated(argv);
@@ -205,6 +233,19 @@ DEFUN(gvpn_debug_bgp, gvpn_debug_bgp_cmd, GVPN_CMD_DEBUG, GVPN_HELP_DEBUG)
 }
 
 /* Writing the configuration ----------------------------------------------- */
+
+static void bind_write(struct vty *vty, const struct gvpn_bind *bind)
+{
+	static const char *const words[GVPN_RMAPS] = {"in", "out"};
+	enum gvpn_rmap which;
+
+	vty_out(vty, " group-vpn member %s%s\n", bind->name,
+		bind->plain ? " plain" : "");
+	for (which = 0; which < GVPN_RMAPS; which++)
+		if (bind->rmap[which])
+			vty_out(vty, " group-vpn member %s route-map %s %s\n",
+				bind->name, bind->rmap[which], words[which]);
+}
 
 static int on_config_write(struct bgp *bgp, struct vty *vty)
 {
@@ -224,8 +265,7 @@ static int on_config_write(struct bgp *bgp, struct vty *vty)
 	}
 	frr_each (gvpn_binds, gvpn.binds, bind) {
 		if (bind->bgp == bgp)
-			vty_out(vty, " group-vpn member %s%s\n", bind->name,
-				bind->plain ? " plain" : "");
+			bind_write(vty, bind);
 	}
 	return 0;
 }
@@ -298,6 +338,8 @@ static void follow_neighbors(const char *command)
 /* Nothing is sent before this: bgpd's updates go out from the event loop. */
 static int on_command_done(struct vty *vty, const char *command)
 {
+	if (vty->node >= CONFIG_NODE)
+		gvpn_rmap_changed();
 	if (vty->node < BGP_NODE || vty->node > BGP_SRV6_NODE)
 		return 0;
 	follow_neighbors(command);
@@ -374,6 +416,7 @@ static int on_fini(void)
 	gvpn_policy_apply();
 	gvpn_neighbor_fini();
 	gvpn_queue_fini();
+	gvpn_rmap_fini();
 	gvpn_zebra_fini();
 	gvpn_ctl_fini();
 	XFREE(MTYPE_GROUPVPN_SOCKET, gvpn.socket_path);
@@ -388,6 +431,7 @@ static void commands_install(void)
 	install_element(BGP_NODE, &gvpn_socket_cmd);
 	install_element(BGP_NODE, &no_gvpn_socket_cmd);
 	install_element(BGP_NODE, &gvpn_member_cmd);
+	install_element(BGP_NODE, &gvpn_member_rmap_cmd);
 	install_element(ENABLE_NODE, &gvpn_debug_bgp_cmd);
 	install_element(CONFIG_NODE, &gvpn_debug_bgp_cmd);
 	gvpn_show_init();

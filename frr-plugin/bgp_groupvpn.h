@@ -99,6 +99,9 @@ struct gvpn_export_walk {
 	struct event *t_walk;
 };
 
+/* What an instance takes, and what it announces. */
+enum gvpn_rmap { GVPN_RMAP_IN, GVPN_RMAP_OUT, GVPN_RMAPS };
+
 /* "group-vpn member NAME" in one BGP instance. */
 PREDECL_DLIST(gvpn_binds);
 struct gvpn_bind {
@@ -108,6 +111,7 @@ struct gvpn_bind {
 	struct gvpn_group *group; /* NULL: charon does not know the name */
 	char problem[128];	  /* logged last, see gvpn_bind_problem() */
 	bool plain; /* routes are announced, and taken, unsealed, too */
+	char *rmap[GVPN_RMAPS]; /* names of route-maps, NULL: none */
 
 	/* What is announced; see bgp_groupvpn_export.c. */
 	bool announcing;
@@ -155,6 +159,7 @@ struct gvpn_heard {
 	/* Of kind routes. */
 	struct prefix prefix; /* opened */
 	bool covers;	      /* refused: GVPN_DROP_COVERS */
+	bool denied;	      /* by the route-map */
 	struct gvpn_own own;  /* injected into the bound instance */
 };
 
@@ -651,10 +656,25 @@ void gvpn_member_status(const struct gv_ctl_msg *msg);
 /* Tells charon of all members again, and waits for its answers. */
 void gvpn_members_tell(struct gvpn_group *group);
 struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi);
-/* Why an opened route is not injected, NULL if it is. */
+/* All routes of the group are to be injected, or not, anew. */
+void gvpn_heard_again(struct gvpn_group *group);
+/* Why an opened route is not injected, NULL if it is; a route-map's denial
+ * apart. */
 const char *gvpn_heard_waits(const struct gvpn_heard *heard);
 
 /* bgp_groupvpn_export.c --------------------------------------------------- */
+
+/* name NULL: none any more. */
+void gvpn_rmap_set(struct gvpn_bind *bind, enum gvpn_rmap which,
+		   const char *name);
+/* Whether the route-map permits a route, or there is none.  attr is the
+ * caller's copy, in which the map replaces what it sets by what has no
+ * reference: bgp_attr_intern() or bgp_attr_flush() it. */
+bool gvpn_rmap_apply(const struct gvpn_bind *bind, enum gvpn_rmap which,
+		     const struct prefix *p, struct attr *attr);
+/* The configuration has changed, perhaps in what the route-maps say. */
+void gvpn_rmap_changed(void);
+void gvpn_rmap_fini(void);
 
 void gvpn_export_init(struct gvpn_bind *bind);
 /* Announces, changes or withdraws, as the group's state now asks. */

@@ -92,6 +92,16 @@
 			"Name of the group in charon's configuration\n"        \
 			"As ordinary VPN routes that anybody can read\n"
 
+#define GVPN_CMD_MEMBER_RMAP                                                   \
+	"[no] group-vpn member " GVPN_GROUP " route-map RMAP_NAME <in|out>"
+#define GVPN_HELP_MEMBER_RMAP                                                  \
+	NO_STR GVPN_STR "Exchange this instance's routes in a group\n"         \
+			"Name of the group in charon's configuration\n"        \
+			"Filter the routes and set their attributes\n"         \
+			"Name of a route-map\n"                                \
+			"Of the routes that come from the group\n"             \
+			"Of the routes that are announced to it\n"
+
 #define GVPN_NEIGHBOR_STR                                                      \
 	"Specify neighbor router\n"                                            \
 	"Neighbor address\n"                                                   \

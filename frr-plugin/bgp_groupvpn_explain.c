@@ -438,6 +438,12 @@ static bool explain_route(struct explanation *e, const struct gvpn_heard *heard)
 		stops(e, "route", "%pFX: %s", &heard->prefix, waits);
 		return todo(e, "\"show bgp group-vpn %s routes\"", e->name);
 	}
+	if (heard->denied) {
+		stops(e, "route", "%pFX is denied by route-map %s",
+		      &heard->prefix, e->group->bind->rmap[GVPN_RMAP_IN]);
+		return todo(e, "\"show route-map %s\"",
+			    e->group->bind->rmap[GVPN_RMAP_IN]);
+	}
 	pi = find_selected(e, &dest);
 	rival = pi && !gvpn_heard_injected(pi);
 	if (rival)

@@ -166,6 +166,20 @@ static void export_move(struct gvpn_bind *bind, struct gvpn_export *export)
 	memset(&export->own, 0, sizeof(export->own));
 }
 
+/* What is announced of a path, NULL if nothing is; nlri gets its place. */
+static struct attr *export_attr(struct gvpn_bind *bind, const struct prefix *p,
+				const struct bgp_path_info *pi,
+				struct prefix *nlri)
+{
+	struct attr mapped = *pi->attr, *attr = NULL;
+
+	if (gvpn_rmap_apply(bind, GVPN_RMAP_OUT, p, &mapped) &&
+	    !stays_at_site(&mapped))
+		attr = gvpn_seal_route(bind, p, &mapped, nlri);
+	bgp_attr_flush(&mapped);
+	return attr;
+}
+
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 {
 	const struct prefix *p = bgp_dest_get_prefix(dest);
@@ -176,7 +190,7 @@ void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest)
 	struct prefix nlri;
 
 	if (pi)
-		attr = gvpn_seal_route(bind, p, pi->attr, &nlri);
+		attr = export_attr(bind, p, pi, &nlri);
 	if (!attr) {
 		if (export) {
 			export_free(bind, export);

@@ -431,6 +431,8 @@ void gvpn_bind_free(struct gvpn_bind *bind)
 	}
 	gvpn_export_stop(bind);
 	gvpn_binds_del(gvpn.binds, bind);
+	XFREE(MTYPE_ROUTE_MAP_NAME, bind->rmap[GVPN_RMAP_IN]);
+	XFREE(MTYPE_ROUTE_MAP_NAME, bind->rmap[GVPN_RMAP_OUT]);
 	gvpn_exports_fini(bind->exports);
 	gv_secret_free(bind->seal_key);
 	XFREE(MTYPE_GROUPVPN_BIND, bind);

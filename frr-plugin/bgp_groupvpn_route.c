@@ -137,6 +137,21 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 	return interned;
 }
 
+/* Takes over the reference to attr; NULL: the route-map denies. */
+static struct attr *mapped_attr(const struct gvpn_heard *heard,
+				struct attr *attr)
+{
+	struct attr mapped = *attr, *interned = NULL;
+
+	if (gvpn_rmap_apply(heard->group->bind, GVPN_RMAP_IN, &heard->prefix,
+			    &mapped))
+		interned = bgp_attr_intern(&mapped);
+	else
+		bgp_attr_flush(&mapped);
+	bgp_attr_unintern(&attr);
+	return interned;
+}
+
 static void inject(struct gvpn_heard *heard)
 {
 	struct bgp *bgp = heard->group->bind->bgp;
@@ -144,6 +159,12 @@ static void inject(struct gvpn_heard *heard)
 
 	if (!attr)
 		return;
+	attr = mapped_attr(heard, attr);
+	heard->denied = !attr;
+	if (!attr) {
+		uninject(heard);
+		return;
+	}
 	if (heard->own.pi)
 		gvpn_injecteds_del(injecteds, heard);
 	gvpn_own_set(&heard->own, bgp, family2afi(heard->prefix.family),
@@ -258,19 +279,25 @@ static void dirty_run(struct event *t)
 	event_add_event(gvpn.master, dirty_run, NULL, 0, &t_dirty);
 }
 
-static void covers_run(struct event *t)
+void gvpn_heard_again(struct gvpn_group *group)
 {
 	struct gvpn_heard *heard;
+
+	frr_each (gvpn_group_heards, group->heards, heard) {
+		if (!heard->drop && heard->kind == GV_KIND_ROUTES)
+			heard_touch(heard);
+	}
+}
+
+static void covers_run(struct event *t)
+{
 	struct gvpn_group *group;
 
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		if (!group->active ||
 		    group->bind->bgp->inst_type != BGP_INSTANCE_TYPE_DEFAULT)
 			continue;
-		frr_each (gvpn_group_heards, group->heards, heard) {
-			if (!heard->drop && heard->kind == GV_KIND_ROUTES)
-				heard_touch(heard);
-		}
+		gvpn_heard_again(group);
 	}
 }
 

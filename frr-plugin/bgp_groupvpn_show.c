@@ -544,6 +544,8 @@ static const char *heard_state(const struct gvpn_heard *heard, char *buf,
 	waits = gvpn_heard_waits(heard);
 	if (waits)
 		return waits;
+	if (heard->denied)
+		return "denied by the route-map";
 	if (!heard->own.pi)
 		return "about to be put into the VRF";
 	if (!CHECK_FLAG(heard->own.pi->flags, BGP_PATH_SELECTED))
