@@ -69,13 +69,13 @@ def arrange():
             do(lab)
             lab.wait_until_up()
     yield arrange_once
-    if Shared.lab is None or state.get("lab") is not Shared.lab:
+    if SHARED.lab is None or state.get("lab") is not SHARED.lab:
         return
     try:
-        state["undo"](Shared.lab)
-        Shared.lab.wait_until_up()
+        state["undo"](SHARED.lab)
+        SHARED.lab.wait_until_up()
     except BaseException:
-        Shared.drop()
+        SHARED.drop()
         raise
 
 
