@@ -10,6 +10,7 @@
 
 #include "bytes.h"
 #include "crypto.h"
+#include "prefixes.h"
 
 #define HEADER_LEN 8
 
@@ -36,10 +37,12 @@ enum tlv {
 	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
 	TLV_PEERS,
+	TLV_PREFIXES = 27,
 	TLV_END
 };
 
 #define BIT(t) (1u << TLV_##t)
+#define UNASSIGNED (0xfu << 23)
 #define MEMBER_IDS (BIT(GROUP_ID) | BIT(MEMBER_ID))
 #define OTHER_ROUTE_KEY (BIT(OTHER_ROUTE_EPOCH) | BIT(OTHER_ROUTE_SECRET))
 #define GROUP_IDS (BIT(GROUP_ID) | BIT(GATEWAY) | BIT(ROLE) | BIT(NAME))
@@ -64,6 +67,12 @@ static const struct layout layouts[] = {
 	[GV_CTL_PEER_STATUS] = {"peer status",
 				MEMBER_IDS | BIT(SENDER_ID) | BIT(READY),
 				BIT(TEXT)},
+	[GV_CTL_ORIGINATE] = {"originate", MEMBER_IDS | BIT(ATTR),
+			      BIT(PREFIXES)},
+	[GV_CTL_ORIGINATED] = {"originated", MEMBER_IDS, 0},
+	[GV_CTL_WANT] = {"want", BIT(GROUP_ID) | BIT(READY), 0},
+	[GV_CTL_HEARD] = {"heard", MEMBER_IDS | BIT(ATTR) | BIT(PREFIXES), 0},
+	[GV_CTL_UNHEARD] = {"unheard", MEMBER_IDS | BIT(PREFIXES), 0},
 	[GV_CTL_PEER] = {"peer", MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY), 0},
 	[GV_CTL_PEER_DOWN] = {"peer down", MEMBER_IDS, 0},
 	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY)},
@@ -176,6 +185,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(COMMAND);
 	if (msg->part_len && msg->part_len <= GV_CTL_PART_MAX)
 		set |= BIT(PART);
+	if (msg->prefix_count)
+		set |= BIT(PREFIXES);
 	return set;
 }
 
@@ -259,6 +270,10 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_PART:
 		gv_put_bytes(w, (const uint8_t *)msg->part, msg->part_len);
 		break;
+	case TLV_PREFIXES:
+		for (unsigned int i = 0; i < msg->prefix_count; i++)
+			gv_put_prefix(w, &msg->prefixes[i]);
+		break;
 	case TLV_END:
 		break;
 	}
@@ -277,6 +292,7 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 	    (msg->name[0] && !(set & BIT(NAME))))
 		return 0;
 	if (msg->rekey_len > GV_REKEY_MAX ||
+	    msg->prefix_count > GV_CTL_PREFIXES_MAX ||
 	    (msg->has_other_route_secret &&
 	     msg->other_route_epoch == msg->route_epoch))
 		return 0;
@@ -359,6 +375,19 @@ static bool get_part(struct gv_reader *r, struct gv_ctl_msg *msg)
 	return true;
 }
 
+static bool get_prefixes(struct gv_reader *r, struct gv_ctl_msg *msg)
+{
+	if (!r->left)
+		return false;
+	while (r->left) {
+		if (msg->prefix_count == GV_CTL_PREFIXES_MAX ||
+		    !gv_get_prefix(r, &msg->prefixes[msg->prefix_count]))
+			return false;
+		msg->prefix_count++;
+	}
+	return true;
+}
+
 static bool get_secret(struct gv_reader *r, uint8_t to[GV_SECRET_LEN],
 		       bool *has)
 {
@@ -437,6 +466,8 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_name(r, msg->command, GV_NAME_MAX);
 	case TLV_PART:
 		return get_part(r, msg);
+	case TLV_PREFIXES:
+		return get_prefixes(r, msg);
 	case TLV_END:
 		break;
 	}
@@ -454,7 +485,7 @@ static enum gv_ctl_error get_tlvs(struct gv_reader *r, struct gv_ctl_msg *msg,
 
 		if (!gv_get_sub(r, len, &value))
 			return GV_CTL_TRUNCATED;
-		if (!type || type >= TLV_END)
+		if (!type || type >= TLV_END || UNASSIGNED & 1u << type)
 			continue;
 		if (*seen & 1u << type || !get_value(&value, type, msg) ||
 		    !gv_reader_done(&value))

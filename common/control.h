@@ -20,6 +20,7 @@
 
 #include "attr.h"
 #include "rekey.h"
+#include "seal.h"
 
 #define GV_CTL_PATH "/run/charon.groupvpn.ctl"
 #define GV_CTL_VERSION 1
@@ -27,6 +28,8 @@
 #define GV_CTL_MAX 4096
 /* Octets of an answer in one message. */
 #define GV_CTL_PART_MAX 4000
+/* NLRIs in one message. */
+#define GV_CTL_PREFIXES_MAX 64
 
 enum gv_ctl_type {
 	GV_CTL_HELLO = 1, /* both ways; text: the sender's version */
@@ -38,6 +41,13 @@ enum gv_ctl_type {
 	GV_CTL_REGISTRATION = 12, /* GCKS: add or replace (group, member-ID) */
 	GV_CTL_REGISTRATION_DOWN = 13, /* group_id, member_id, text: reason */
 	GV_CTL_PEER_STATUS = 14,       /* member: ready or text: why not */
+	/* GCKS: announce for a member that has no bgpd; the attribute tells
+	 * what.  Several, and then one that ends them: what is announced for
+	 * the member and was not among them goes. */
+	GV_CTL_ORIGINATE = 15,
+	GV_CTL_ORIGINATED = 16,
+	/* GCKS: whether to be told what is heard of the group. */
+	GV_CTL_WANT = 27,
 
 	/* bgpd -> charon */
 	GV_CTL_PEER = 20, /* member: another member is there (add/replace) */
@@ -46,6 +56,10 @@ enum gv_ctl_type {
 	 * those of the descriptor that it hears, an S/R's those of the one
 	 * that it announces, none if it announces none. */
 	GV_CTL_REKEY = 22,
+	/* S/R, if that is wanted: routes of a member, and those that are not
+	 * there any more. */
+	GV_CTL_HEARD = 25,
+	GV_CTL_UNHEARD = 26,
 
 	/* management: client -> charon, and back */
 	GV_CTL_COMMAND = 30,
@@ -81,15 +95,19 @@ struct gv_ctl_msg {
 	uint32_t other_route_epoch; /* not route_epoch */
 	bool has_other_route_secret;
 	uint8_t other_route_secret[GV_SECRET_LEN];
-	/* GCKS: M, the descriptor's group attribute value. */
+	/* GROUP of a GCKS: M, the descriptor's group attribute value; ORIGINATE,
+	 * HEARD: M, that of the routes. */
 	uint8_t attr[GV_ATTR_MAX];
 	size_t attr_len;
 	/* REGISTRATION: M, authenticated IKE identity; COMMAND */
 	char identity[GV_TEXT_MAX + 1];
 	/* REGISTRATION: whom it names; empty = all */
 	char peers[GV_PEERS_MAX + 1];
-	/* PEER_STATUS */
-	bool ready; /* SAs and neighbour are in the kernel */
+	bool ready; /* PEER_STATUS: SAs and neighbour are in the kernel; WANT */
+	/* ORIGINATE, HEARD, UNHEARD: NLRIs; ORIGINATE: none if the attribute is
+	 * of kind member, which has one of its own */
+	struct gv_prefix prefixes[GV_CTL_PREFIXES_MAX];
+	unsigned int prefix_count;
 	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */
 	uint8_t rekey[GV_REKEY_MAX];
 	size_t rekey_len;

@@ -33,6 +33,9 @@
 #define TEXT_LEFT "0010 0004 6c656674"
 #define REKEY "0011 0004 b0b1b2b3"
 #define PEERS "0016 0006 612c62403163"
+#define NLRIS                                                                  \
+	"001b 0024 0680 86ae956aa8bc550f56373d62d4adabac"                      \
+	"0680 2a6f75f99766289ac5a43d4ca69f28b2"
 #define UNKNOWN "00f0 0003 aabbcc"
 #define OTHER_ROUTE_EPOCH "0014 0004 00000004"
 #define OTHER_ROUTE_SECRET                                                     \
@@ -245,6 +248,43 @@ static struct gv_ctl_msg answer(const char *part)
 	return msg;
 }
 
+static struct gv_ctl_msg routes(uint8_t type)
+{
+	struct gv_ctl_msg msg = of_member(type);
+
+	msg.attr_len = unhex(ATTR, msg.attr, sizeof(msg.attr)) - 4;
+	memmove(msg.attr, msg.attr + 4, msg.attr_len);
+	memset(msg.attr + msg.attr_len, 0, 4);
+	if (type == GV_CTL_UNHEARD) {
+		memset(msg.attr, 0, sizeof(msg.attr));
+		msg.attr_len = 0;
+	}
+	for (msg.prefix_count = 0; msg.prefix_count < 2; msg.prefix_count++) {
+		msg.prefixes[msg.prefix_count].family = 6;
+		msg.prefixes[msg.prefix_count].len = 128;
+	}
+	unhex("86ae956aa8bc550f56373d62d4adabac", msg.prefixes[0].bytes, 16);
+	unhex("2a6f75f99766289ac5a43d4ca69f28b2", msg.prefixes[1].bytes, 16);
+	return msg;
+}
+
+static void example_routes(void **state)
+{
+	struct gv_ctl_msg msg = routes(GV_CTL_ORIGINATE);
+
+	encodes_to(msg, HEAD("0f") GROUP_ID MEMBER_ID ATTR NLRIS);
+	msg.prefix_count = 0;
+	memset(msg.prefixes, 0, sizeof(msg.prefixes));
+	encodes_to(msg, HEAD("0f") GROUP_ID MEMBER_ID ATTR);
+	encodes_to(of_member(GV_CTL_ORIGINATED), HEAD("10") GROUP_ID MEMBER_ID);
+	msg = message(GV_CTL_WANT);
+	msg.ready = true;
+	encodes_to(msg, HEAD("1b") GROUP_ID READY);
+	encodes_to(routes(GV_CTL_HEARD),
+		   HEAD("19") GROUP_ID MEMBER_ID ATTR NLRIS);
+	encodes_to(routes(GV_CTL_UNHEARD), HEAD("1a") GROUP_ID MEMBER_ID NLRIS);
+}
+
 static void example_management(void **state)
 {
 	struct gv_ctl_msg msg = command();
@@ -330,7 +370,7 @@ static void range_ends(void **state)
 
 static void refuses_to_encode(void **state)
 {
-	struct gv_ctl_msg bad[40];
+	struct gv_ctl_msg bad[48];
 	uint8_t buf[GV_CTL_MAX];
 	size_t n = 0;
 
@@ -364,6 +404,10 @@ static void refuses_to_encode(void **state)
 	bad[n] = group_gcks(), bad[n++].gateway.len = 0;
 	bad[n] = rekey(), bad[n++].rekey_len = GV_REKEY_MAX + 1;
 	bad[n] = rekey(), bad[n++].group_id = 0;
+	bad[n] = routes(GV_CTL_HEARD);
+	bad[n++].prefix_count = GV_CTL_PREFIXES_MAX + 1;
+	bad[n] = routes(GV_CTL_HEARD), bad[n++].prefixes[1].family = 5;
+	bad[n] = routes(GV_CTL_HEARD), bad[n++].prefixes[1].len = 129;
 	bad[n] = command(), bad[n++].command[0] = '\0';
 	bad[n] = command(), bad[n++].command[1] = ' ';
 	bad[n] = command(), bad[n++].name[1] = '/';
@@ -388,6 +432,9 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 		of_member(GV_CTL_PEER_DOWN),
 		rekey(),
 		answer("[]\n"),
+		of_member(GV_CTL_ORIGINATED),
+		routes(GV_CTL_HEARD),
+		routes(GV_CTL_UNHEARD),
 	};
 
 	*msg = all[i];
@@ -395,7 +442,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 	if (msg->role == GV_ROLE_GCKS)
 		msg->sas = 1;
 }
-#define MESSAGES 14
+#define MESSAGES 17
 
 static void fits_or_fails(void **state)
 {
@@ -510,7 +557,7 @@ static void malformed(void **state)
 		 GV_CTL_BAD_VERSION},
 		{HEAD("00"), GV_CTL_UNKNOWN_TYPE},
 		{HEAD("03"), GV_CTL_UNKNOWN_TYPE},
-		{HEAD("0f") GROUP_ID, GV_CTL_UNKNOWN_TYPE},
+		{HEAD("11") GROUP_ID, GV_CTL_UNKNOWN_TYPE},
 		{HEAD("ff") "0001", GV_CTL_UNKNOWN_TYPE},
 		/* any order, unknown TLVs, reserved bits */
 		{PEER, GV_CTL_OK},
@@ -530,6 +577,10 @@ static void malformed(void **state)
 		 GV_CTL_MISSING_TLV},
 		{HEAD("0d") GROUP_ID, GV_CTL_MISSING_TLV},
 		{HEAD("16") REKEY, GV_CTL_MISSING_TLV},
+		{HEAD("0f") GROUP_ID MEMBER_ID NLRIS, GV_CTL_MISSING_TLV},
+		{HEAD("19") GROUP_ID MEMBER_ID ATTR, GV_CTL_MISSING_TLV},
+		{HEAD("1a") GROUP_ID MEMBER_ID, GV_CTL_MISSING_TLV},
+		{HEAD("1b") GROUP_ID, GV_CTL_MISSING_TLV},
 		{HEAD("1e") NAME, GV_CTL_MISSING_TLV},
 		{HEAD("0e") GROUP_ID MEMBER_ID SENDER_ID, GV_CTL_MISSING_TLV},
 		{HEAD("0a") GROUP_ID GATEWAY NAME, GV_CTL_MISSING_TLV},
@@ -560,6 +611,15 @@ static void malformed(void **state)
 		{GROUP_MEMBER SAS, GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ROUTE_EPOCH, GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ROUTE_SECRET, GV_CTL_BAD_TLV},
+		/* no prefix, and what is none */
+		{HEAD("1a") GROUP_ID MEMBER_ID "001b 0000", GV_CTL_BAD_TLV},
+		{HEAD("1a") GROUP_ID MEMBER_ID "001b 0003 0410 0a",
+		 GV_CTL_BAD_TLV},
+		{HEAD("1a") GROUP_ID MEMBER_ID "001b 0003 0407 0b",
+		 GV_CTL_BAD_TLV},
+		{HEAD("1a") GROUP_ID MEMBER_ID "001b 0003 0508 0a",
+		 GV_CTL_BAD_TLV},
+		{HEAD("1a") GROUP_ID MEMBER_ID "001b 0003 0408 0a", GV_CTL_OK},
 		/* half a pair, a pair twice, the same epoch in both */
 		{GROUP_MEMBER OTHER_ROUTE_EPOCH, GV_CTL_MISSING_TLV},
 		{GROUP_MEMBER OTHER_ROUTE_SECRET, GV_CTL_MISSING_TLV},
@@ -753,6 +813,7 @@ int main(void)
 		cmocka_unit_test(example_registration),
 		cmocka_unit_test(example_peer),
 		cmocka_unit_test(example_rekey),
+		cmocka_unit_test(example_routes),
 		cmocka_unit_test(example_management),
 		cmocka_unit_test(range_ends),
 		cmocka_unit_test(refuses_to_encode),
