@@ -419,6 +419,7 @@ static int on_fini(void)
 	gvpn_rmap_fini();
 	gvpn_zebra_fini();
 	gvpn_ctl_fini();
+	gvpn_hand_fini();
 	XFREE(MTYPE_GROUPVPN_SOCKET, gvpn.socket_path);
 	return 0;
 }
@@ -445,6 +446,7 @@ static int on_late_init(struct event_loop *master)
 	gvpn_group_init();
 	gvpn_path_init();
 	gvpn_route_init();
+	gvpn_hand_init();
 	gvpn_zebra_init();
 	gvpn_ctl_init();
 	gvpn_policy_init();

@@ -13,6 +13,8 @@
  *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
  *   bgp_groupvpn_scope.c   S/R: which members' routes a member gets
  *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
+ *   bgp_groupvpn_origin.c  S/R: announces members that have no bgpd
+ *   bgp_groupvpn_hand.c    S/R: hands charon what is heard, for those
  *   bgp_groupvpn_read.c    member: what a group attribute says
  *   bgp_groupvpn_inner.c   member: inner attributes, out of and into bgpd's
  *   bgp_groupvpn_seal.c    member: what a route is announced as
@@ -220,6 +222,7 @@ struct gvpn_group {
 	struct gvpn_own own;	/* the descriptor route */
 	unsigned int reflected; /* routes, counted for "show" */
 	unsigned int limiting;	/* members that name others */
+	bool wanted;		/* charon wants to know the members' routes */
 
 	/* member */
 	char vrf[GV_IFNAME_MAX + 1];
@@ -237,6 +240,16 @@ struct gvpn_group {
 	struct gvpn_group_heards_head heards[1];
 };
 
+/* What is announced for a member that has no bgpd. */
+PREDECL_HASH(gvpn_origins);
+struct gvpn_origin {
+	struct gvpn_origins_item item;
+	struct prefix nlri;
+	struct attr *attr; /* interned */
+	bool told;	   /* since charon last said that this was all */
+	struct gvpn_own own;
+};
+
 /* A member of a group that we are the S/R of. */
 PREDECL_RBTREE_UNIQ(gvpn_regs);
 PREDECL_RBTREE_UNIQ(gvpn_gateways);
@@ -251,6 +264,7 @@ struct gvpn_reg {
 	bool fixed;	     /* of a static group */
 	char identity[GV_TEXT_MAX + 1];
 	char *peers; /* members that it names, "" for all */
+	struct gvpn_origins_head origins[1];
 	bool stale;
 	bool ask; /* for its routes, once policies are as they should be */
 	time_t since;
@@ -330,6 +344,19 @@ static inline uint32_t gvpn_export_hash(const struct gvpn_export *export)
 	return prefix_hash_key(&export->prefix);
 }
 
+static inline int gvpn_origin_cmp(const struct gvpn_origin *a,
+				  const struct gvpn_origin *b)
+{
+	return prefix_cmp(&a->nlri, &b->nlri);
+}
+
+static inline uint32_t gvpn_origin_hash(const struct gvpn_origin *origin)
+{
+	return prefix_hash_key(&origin->nlri);
+}
+
+DECLARE_HASH(gvpn_origins, struct gvpn_origin, item, gvpn_origin_cmp,
+	     gvpn_origin_hash);
 DECLARE_DLIST(gvpn_binds, struct gvpn_bind, item);
 DECLARE_HASH(gvpn_exports, struct gvpn_export, item, gvpn_export_cmp,
 	     gvpn_export_hash);
@@ -378,6 +405,8 @@ void gvpn_ctl_clear(void);
 void gvpn_ctl_send_member(const struct gvpn_member *member);
 void gvpn_ctl_send_member_down(const struct gvpn_member *member);
 void gvpn_ctl_send_rekey(const struct gvpn_group *group);
+/* Sets its generation; nothing happens if there is no connection. */
+void gvpn_ctl_send(struct gv_ctl_msg *msg);
 
 /* bgp_groupvpn_group.c ---------------------------------------------------- */
 
@@ -602,6 +631,33 @@ void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited);
 void gvpn_rr_neighbor_changed(struct peer *changed);
 /* The first neighbour whose registration this is, NULL if there is none. */
 struct peer *gvpn_rr_neighbor(const struct gvpn_reg *reg);
+
+/* bgp_groupvpn_origin.c --------------------------------------------------- */
+
+void gvpn_origin_init(struct gvpn_reg *reg);
+/* Withdraws all that is announced for the member. */
+void gvpn_origin_fini(struct gvpn_reg *reg);
+/* Whether it is a member without a bgpd. */
+bool gvpn_origin_has(const struct gvpn_reg *reg);
+/* ORIGINATE and ORIGINATED. */
+void gvpn_origin_set(const struct gv_ctl_msg *msg);
+void gvpn_origin_end(const struct gv_ctl_msg *msg);
+/* Whether we are a reflector may have changed. */
+void gvpn_origin_refresh(void);
+void gvpn_origin_forget_bgp(void);
+
+/* bgp_groupvpn_hand.c ----------------------------------------------------- */
+
+void gvpn_hand_init(void);
+void gvpn_hand_fini(void);
+/* WANT. */
+void gvpn_hand_want(const struct gv_ctl_msg *msg);
+bool gvpn_hand_is_wanted(void);
+/* A destination in a VPN table may have changed. */
+void gvpn_hand_dest(struct bgp *bgp, struct bgp_dest *dest);
+/* The connection to charon is gone: nothing is wanted. */
+void gvpn_hand_forget(void);
+void gvpn_hand_forget_bgp(void);
 
 /* bgp_groupvpn_read.c ----------------------------------------------------- */
 

@@ -62,6 +62,7 @@ static void ctl_close(void)
 	ctl.fd = -1;
 	ctl.greeted = ctl.synced = false;
 	ctl.since = monotime(NULL);
+	gvpn_hand_forget();
 	stream_fifo_clean(ctl.out);
 }
 
@@ -88,7 +89,7 @@ static void ctl_overflow(struct event *t)
 	ctl_fail("charon does not read");
 }
 
-static void ctl_send(struct gv_ctl_msg *msg)
+void gvpn_ctl_send(struct gv_ctl_msg *msg)
 {
 	uint8_t buf[GV_CTL_MAX];
 	struct stream *s;
@@ -125,7 +126,7 @@ void gvpn_ctl_send_member(const struct gvpn_member *member)
 		.gateway = member->gateway,
 	};
 
-	ctl_send(&msg);
+	gvpn_ctl_send(&msg);
 }
 
 void gvpn_ctl_send_member_down(const struct gvpn_member *member)
@@ -136,7 +137,7 @@ void gvpn_ctl_send_member_down(const struct gvpn_member *member)
 		.member_id = member->id,
 	};
 
-	ctl_send(&msg);
+	gvpn_ctl_send(&msg);
 }
 
 void gvpn_ctl_send_rekey(const struct gvpn_group *group)
@@ -149,7 +150,7 @@ void gvpn_ctl_send_rekey(const struct gvpn_group *group)
 
 	if (group->rekey)
 		memcpy(msg.rekey, group->rekey, group->rekey_len);
-	ctl_send(&msg);
+	gvpn_ctl_send(&msg);
 }
 
 static void ctl_write(struct event *t)
@@ -181,7 +182,7 @@ static void ctl_replay(void)
 	struct gvpn_group *group;
 
 	snprintf(hello.text, sizeof(hello.text), "bgpd %s", FRR_VER_SHORT);
-	ctl_send(&hello);
+	gvpn_ctl_send(&hello);
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		frr_each (gvpn_members, group->members, member) {
 			if (member->heard)
@@ -190,7 +191,7 @@ static void ctl_replay(void)
 		if (group->rekey)
 			gvpn_ctl_send_rekey(group);
 	}
-	ctl_send(&sync);
+	gvpn_ctl_send(&sync);
 }
 
 static void ctl_hello(const struct gv_ctl_msg *msg)
@@ -239,6 +240,15 @@ static void ctl_handle(const struct gv_ctl_msg *msg)
 		break;
 	case GV_CTL_PEER_STATUS:
 		gvpn_member_status(msg);
+		break;
+	case GV_CTL_ORIGINATE:
+		gvpn_origin_set(msg);
+		break;
+	case GV_CTL_ORIGINATED:
+		gvpn_origin_end(msg);
+		break;
+	case GV_CTL_WANT:
+		gvpn_hand_want(msg);
 		break;
 	default: /* known, but not for us */
 		ctl.ignored++;

@@ -589,6 +589,11 @@ static bool explain_neighbor(struct explanation *e, const struct gvpn_reg *reg)
 	struct peer *peer = gvpn_rr_neighbor(reg);
 	const char *problem;
 
+	if (gvpn_origin_has(reg))
+		return ok(
+			e, "neighbor",
+			"none, it has no bgpd: charon tells it of the others, "
+			"and it is announced here");
 	if (!peer && gvpn_neighbor_has_transit())
 		return ok(e, "neighbor",
 			  "none has the address %s it %s: behind a "
@@ -648,7 +653,7 @@ static bool explain_reflected(struct explanation *e, const struct gvpn_reg *reg)
 		    a.member_id == reg->member_id)
 			routes++;
 	}
-	members = count_members(e);
+	members = count_members(e) + gvpn_origin_has(reg);
 	if (routes)
 		return ok(e, "route",
 			  "%u routes of it, reflected to the %u other members "

@@ -377,6 +377,7 @@ void gvpn_group_refresh_all(void)
 
 	frr_each (gvpn_groups, gvpn.groups, group)
 		group_refresh(group);
+	gvpn_origin_refresh();
 	frr_each (gvpn_binds, gvpn.binds, bind) {
 		if (!bind->group)
 			gvpn_export_update(bind);
@@ -672,6 +673,7 @@ void gvpn_reg_set(const struct gvpn_reg *wanted)
 		reg = XCALLOC(MTYPE_GROUPVPN_REG, sizeof(*reg));
 		reg->group_id = wanted->group_id;
 		reg->member_id = wanted->member_id;
+		gvpn_origin_init(reg);
 		gvpn_regs_add(gvpn.regs, reg);
 	}
 
@@ -728,6 +730,7 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why)
 	gvpn_gateways_del(gvpn.gateways, reg);
 	limited = is_limited(reg);
 	reg_set_peers(reg, NULL);
+	gvpn_origin_fini(reg);
 	gvpn_rr_reg_changed(reg, limited);
 	XFREE(MTYPE_GROUPVPN_REG, reg);
 }
@@ -900,6 +903,7 @@ void gvpn_group_fini(void)
 		group_free(group);
 	while ((reg = gvpn_regs_pop(gvpn.regs))) {
 		gvpn_gateways_del(gvpn.gateways, reg);
+		gvpn_origin_fini(reg);
 		XFREE(MTYPE_GROUPVPN_REG, reg->peers);
 		XFREE(MTYPE_GROUPVPN_REG, reg);
 	}

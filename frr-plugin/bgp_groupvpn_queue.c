@@ -56,6 +56,7 @@ static void work_do(struct gvpn_work *work)
 	struct gvpn_bind *bind;
 
 	if (table->safi == SAFI_MPLS_VPN) {
+		gvpn_hand_dest(work->bgp, work->dest);
 		gvpn_heard_dest(work->bgp, work->dest);
 		return;
 	}
@@ -120,7 +121,7 @@ void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest)
 {
 	struct gvpn_work *work, ref = {.dest = dest};
 
-	if (gvpn_binds_count(gvpn.binds) == 0 ||
+	if ((gvpn_binds_count(gvpn.binds) == 0 && !gvpn_hand_is_wanted()) ||
 	    !is_of_interest(bgp, bgp_dest_table(dest)) ||
 	    gvpn_works_find(works, &ref))
 		return;

@@ -214,6 +214,8 @@ void gvpn_rr_forget_bgp(void)
 	struct gvpn_group *group;
 
 	gvpn_walker_stop(&walker);
+	gvpn_origin_forget_bgp();
+	gvpn_hand_forget_bgp();
 	event_cancel(&t_transit);
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		gvpn_own_forget(&group->own);

@@ -357,7 +357,9 @@ static const char *reg_state(const struct gvpn_reg *reg, char *buf, size_t size)
 
 	if (reg->stale)
 		return "not repeated since charon restarted";
-	if (peer)
+	if (gvpn_origin_has(reg))
+		bgp = "without bgpd: announced here";
+	else if (peer)
 		bgp = gvpn_peer_established(peer) ? "BGP established"
 						  : "BGP not established";
 	else
