@@ -44,6 +44,12 @@
 #define GROUPVPN_N_PEERS ((notify_type_t)40972)
 
 /**
+ * Private use status notify of a registration, its answer, and what follows:
+ * prefixes, of which prefixes.h tells the encoding.
+ */
+#define GROUPVPN_N_ROUTES ((notify_type_t)40973)
+
+/**
  * Private use status notify beside an error: why, as text for the operator.
  */
 #define GROUPVPN_N_REASON ((notify_type_t)40974)

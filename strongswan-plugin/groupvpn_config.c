@@ -30,6 +30,7 @@
 #define DEFAULT_DTD 20
 #define DEFAULT_REPLAY_WINDOW 128
 #define DEFAULT_KEK_LIFETIME 86400
+#define DEFAULT_MAX_PREFIXES 64
 
 typedef struct private_groupvpn_config_t private_groupvpn_config_t;
 
@@ -69,6 +70,36 @@ groupvpn_group_t *groupvpn_group_get_ref(groupvpn_group_t *this)
 static void destroy_patterns(linked_list_t *patterns)
 {
 	patterns->destroy_offset(patterns, offsetof(identification_t, destroy));
+}
+
+/**
+ * Destroy who may claim a prefix
+ */
+static void allowed_destroy(groupvpn_allowed_t *this)
+{
+	DESTROY_IF(this->who);
+	free(this);
+}
+
+/**
+ * Compare who may claim a prefix
+ */
+static bool allowed_equals(groupvpn_allowed_t *a, groupvpn_allowed_t *b)
+{
+	return gv_prefix_cmp(&a->prefix, &b->prefix) == 0 &&
+		   (a->who == b->who ||
+			(a->who && b->who && a->who->equals(a->who, b->who)));
+}
+
+/**
+ * Compare the prefixes of two members
+ */
+static bool prefixes_equal(groupvpn_group_t *a, groupvpn_group_t *b)
+{
+	return a->by_keys == b->by_keys && a->prefix_count == b->prefix_count &&
+		   (!a->prefix_count ||
+			memeq(a->prefixes, b->prefixes,
+				  a->prefix_count * sizeof(*a->prefixes)));
 }
 
 /**
@@ -113,7 +144,10 @@ void groupvpn_group_destroy(groupvpn_group_t *this)
 		this->gcks->destroy_function(this->gcks, free);
 		this->reflectors->destroy_offset(this->reflectors,
 										 offsetof(host_t, destroy));
+		this->allowed->destroy_function(this->allowed,
+										(void*)allowed_destroy);
 		DESTROY_IF(this->address);
+		free(this->prefixes);
 		free(this->peers);
 		free(this->vrf);
 		free(this->device);
@@ -208,6 +242,10 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->replay_window == other->replay_window &&
 		   this->rekey_by_bgp == other->rekey_by_bgp &&
 		   this->kek_lifetime == other->kek_lifetime &&
+		   this->max_prefixes == other->max_prefixes &&
+		   this->allowed->equals_function(this->allowed, other->allowed,
+										  (void*)allowed_equals) &&
+		   prefixes_equal(this, other) &&
 		   (this->address == other->address ||
 			(this->address && other->address &&
 			 this->address->ip_equals(this->address, other->address))) &&
@@ -654,6 +692,115 @@ static bool parse_kek_lifetime(groupvpn_group_t *group, char *value)
 	return parse_time(value, 10, 30 * 24 * 60 * 60, &group->kek_lifetime);
 }
 
+static bool parse_max_prefixes(groupvpn_group_t *group, char *value)
+{
+	uint64_t count;
+
+	if (!parse_number(value, 0, GV_PREFIXES_MAX, &count))
+	{
+		return FALSE;
+	}
+	group->max_prefixes = count;
+	return TRUE;
+}
+
+/**
+ * Parse "PREFIX" or "IDENTITY PREFIX"
+ */
+static groupvpn_allowed_t *parse_allowed(char *token)
+{
+	groupvpn_allowed_t *allowed;
+	char *prefix = strpbrk(token, " \t");
+	identification_t *who = NULL;
+	struct gv_prefix parsed;
+
+	if (prefix)
+	{
+		*prefix++ = '\0';
+		who = parse_pattern(token);
+		if (!who)
+		{
+			return NULL;
+		}
+	}
+	else
+	{
+		prefix = token;
+	}
+	if (!gv_prefix_parse(prefix + strspn(prefix, " \t"), &parsed) ||
+		gv_prefix_check(&parsed) != GV_PREFIX_OK)
+	{
+		DESTROY_IF(who);
+		return NULL;
+	}
+	INIT(allowed,
+		.who = who,
+		.prefix = parsed,
+	);
+	return allowed;
+}
+
+static bool parse_allowed_prefixes(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	groupvpn_allowed_t *allowed;
+	char *token;
+	bool ok = TRUE;
+
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (ok && enumerator->enumerate(enumerator, &token))
+	{
+		allowed = parse_allowed(token);
+		if (allowed)
+		{
+			group->allowed->insert_last(group->allowed, allowed);
+		}
+		ok = allowed != NULL;
+	}
+	enumerator->destroy(enumerator);
+	/* none would allow all */
+	return ok && group->allowed->get_count(group->allowed);
+}
+
+/**
+ * Compare prefixes to sort them
+ */
+static int compare_prefixes(const void *a, const void *b)
+{
+	return gv_prefix_cmp(a, b);
+}
+
+static bool parse_prefixes(groupvpn_group_t *group, char *value)
+{
+	enumerator_t *enumerator;
+	struct gv_prefix prefix;
+	char *token;
+	size_t i;
+	bool ok = TRUE;
+
+	group->by_keys = TRUE;
+	group->prefixes = calloc(GV_PREFIXES_MAX, sizeof(*group->prefixes));
+	enumerator = enumerator_create_token(value, ",", " \t\n");
+	while (ok && enumerator->enumerate(enumerator, &token))
+	{
+		ok = group->prefix_count < GV_PREFIXES_MAX &&
+			 gv_prefix_parse(token, &prefix) &&
+			 gv_prefix_check(&prefix) == GV_PREFIX_OK;
+		if (ok)
+		{
+			group->prefixes[group->prefix_count++] = prefix;
+		}
+	}
+	enumerator->destroy(enumerator);
+	qsort(group->prefixes, group->prefix_count, sizeof(*group->prefixes),
+		  compare_prefixes);
+	for (i = 1; i < group->prefix_count; i++)
+	{
+		ok &= gv_prefix_cmp(&group->prefixes[i - 1], &group->prefixes[i]) != 0;
+	}
+	return ok && group->prefix_count;
+}
+
 static bool parse_address(groupvpn_group_t *group, char *value)
 {
 	struct gv_addr addr;
@@ -805,6 +952,11 @@ static const struct {
 		"\"bgp\" or \"inband\"" },
 	{ "kek_lifetime", GV_ROLE_GCKS, FALSE, parse_kek_lifetime,
 		"a time from 10s to 30d, such as 86400s or 1d" },
+	{ "max_prefixes", GV_ROLE_GCKS, FALSE, parse_max_prefixes,
+		"a number from 0 to 256" },
+	{ "allowed_prefixes", GV_ROLE_GCKS, FALSE, parse_allowed_prefixes,
+		"prefixes, each after an identity and a space if it is for that only, "
+		"separated by commas, such as 10.0.0.0/8 or *.example.net 10.0.0.0/8" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
 		"an address of this host" },
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
@@ -812,6 +964,10 @@ static const struct {
 	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
 		"identities or gateway addresses of members, separated by commas, at "
 		"most 1000 characters" },
+	{ "prefixes", GV_ROLE_MEMBER, FALSE, parse_prefixes,
+		"unicast prefixes such as 10.1.0.0/24 or 2001:db8:1::/48, separated by "
+		"commas: without bits beyond the length, none twice, no default route, "
+		"at most 256" },
 	{ "esp_proposals", GV_ROLE_MEMBER, FALSE, parse_esp_proposals,
 		"ciphers as of 'esp_proposal' of a GCKS, separated by commas" },
 	{ "carrier", GV_ROLE_MEMBER, FALSE, parse_carrier,
@@ -1101,6 +1257,8 @@ static groupvpn_group_t *parse_group(private_groupvpn_config_t *this,
 		.replay_window = DEFAULT_REPLAY_WINDOW,
 		.rekey_by_bgp = TRUE,
 		.kek_lifetime = DEFAULT_KEK_LIFETIME,
+		.max_prefixes = DEFAULT_MAX_PREFIXES,
+		.allowed = linked_list_create(),
 		.gcks = linked_list_create(),
 		.reflectors = linked_list_create(),
 		.ref = 1,

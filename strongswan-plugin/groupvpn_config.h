@@ -16,6 +16,7 @@
 
 #include <control.h>
 #include <gikev2.h>
+#include <prefixes.h>
 
 /**
  * Number of ciphers that there are
@@ -34,6 +35,15 @@ enum groupvpn_credential_t {
 	GROUPVPN_CREDENTIAL_PSK,
 	GROUPVPN_CREDENTIAL_PUBKEY,
 };
+
+/**
+ * Prefixes within this one may be claimed by whom the pattern matches.
+ */
+typedef struct {
+	/** NULL for anybody */
+	identification_t *who;
+	struct gv_prefix prefix;
+} groupvpn_allowed_t;
 
 /**
  * Configuration of one group. Not changed once it is complete; reference
@@ -107,6 +117,11 @@ struct groupvpn_group_t {
 	/** there is a Rekey SA, and its messages go to members by BGP */
 	bool rekey_by_bgp;
 
+	/** prefixes that a member without a bgpd may claim, and who may claim which,
+	 * as groupvpn_allowed_t; empty: anybody any */
+	uint32_t max_prefixes;
+	linked_list_t *allowed;
+
 	/** lifetime of a KEK, in seconds */
 	uint32_t kek_lifetime;
 
@@ -121,6 +136,11 @@ struct groupvpn_group_t {
 	/** the only members it wants to know, NULL for all: identities and
 	 * gateway addresses, separated by commas */
 	char *peers;
+
+	/** it has no bgpd: routes come with the keys; and its own prefixes, rising */
+	bool by_keys;
+	struct gv_prefix *prefixes;
+	size_t prefix_count;
 
 	/** whether to register in the exchanges of RFC 9838 */
 	bool exchange;

@@ -16,6 +16,8 @@
  */
 
 #include "groupvpn_dataplane.h"
+#include "groupvpn_fib.h"
+#include "groupvpn_prefixes.h"
 #include "groupvpn_route_keys.h"
 #include "groupvpn_sa_table.h"
 
@@ -131,6 +133,14 @@ struct private_groupvpn_dataplane_t {
 	groupvpn_peers_t *peers;
 
 	/**
+	 * Routes to them that came with the keys; when to bring them into the
+	 * kernel, and the state that the last list led to
+	 */
+	groupvpn_fib_t *fib;
+	uint64_t fib_due;
+	uint32_t list_state;
+
+	/**
 	 * The S/R, as one more of them: protects BGP with it
 	 */
 	groupvpn_peers_t *channel;
@@ -220,6 +230,31 @@ static void raise_peer(private_groupvpn_dataplane_t *this, uint16_t member_id,
 }
 
 /**
+ * Have routes that came with the keys be brought into the kernel, if any have
+ * changed
+ */
+static void check_fib(private_groupvpn_dataplane_t *this)
+{
+	if (this->fib->is_dirty(this->fib))
+	{
+		this->fib_due = 0;
+		this->timer->arm(this->timer, this->fib_due);
+	}
+}
+
+/**
+ * Bring them there
+ */
+static void sync_fib(private_groupvpn_dataplane_t *this, uint64_t now)
+{
+	this->fib->sync(this->fib, this->installed ? &this->link : NULL,
+					this->cfg->fail_open);
+	/* what the kernel refused is tried again */
+	this->fib_due = this->fib->is_dirty(this->fib) ? now + LINK_INTERVAL
+												   : GROUPVPN_NEVER;
+}
+
+/**
  * Callback of the peers: tell bgpd whether one can be reached
  */
 static void on_peer_status(private_groupvpn_dataplane_t *this,
@@ -246,6 +281,8 @@ static void on_peer_status(private_groupvpn_dataplane_t *this,
 		snprintf(msg.text, sizeof(msg.text), "%s", why);
 	}
 	this->control->broadcast(this->control, &msg);
+	this->fib->set_ready(this->fib, member_id, ready);
+	check_fib(this);
 	raise_peer(this, member_id, sender_id, ready, why);
 	this->public.tell_soon(&this->public);
 }
@@ -305,8 +342,8 @@ METHOD(groupvpn_dataplane_t, tell, void,
 		.sas = this->peers->get_count(this->peers),
 	};
 
-	if (!this->up)
-	{
+	if (!this->up || this->cfg->by_keys)
+	{	/* bgpd has no part in routes that come with the keys */
 		return;
 	}
 	msg.gateway = groupvpn_addr(this->link.local);
@@ -417,6 +454,8 @@ static void remove_keys(private_groupvpn_dataplane_t *this, char *why)
 		raise_group(this, why);
 		this->up = FALSE;
 		this->peers->detach(this->peers);
+		this->fib->set_none_ready(this->fib);
+		check_fib(this);
 	}
 	this->channel->detach(this->channel);
 	while ((sa = this->sas->newest(this->sas)))
@@ -436,6 +475,8 @@ METHOD(groupvpn_dataplane_t, down, void,
 	{
 		this->kernel->del_link(this->kernel, &this->link);
 		this->installed = FALSE;
+		this->fib->touch(this->fib);
+		sync_fib(this, 0);
 	}
 }
 
@@ -467,6 +508,8 @@ static bool install_link(private_groupvpn_dataplane_t *this,
 	{
 		this->installed = this->kernel->add_link(this->kernel, &this->link,
 												 why);
+		this->fib->touch(this->fib);
+		check_fib(this);
 		return this->installed;
 	}
 	return TRUE;
@@ -837,6 +880,69 @@ METHOD(groupvpn_dataplane_t, use, bool,
 }
 
 /**
+ * Take over what a list says of one member
+ */
+static void use_entry(private_groupvpn_dataplane_t *this,
+					  const struct gv_list_entry *entry)
+{
+	host_t *gateway = groupvpn_host(&entry->gateway);
+
+	this->fib->set(this->fib, entry);
+	if (gateway)
+	{
+		this->peers->set(this->peers, entry->member_id, entry->sender_id,
+						 gateway, GROUPVPN_BY_KEYS);
+		gateway->destroy(gateway);
+	}
+	else
+	{
+		this->peers->unset(this->peers, entry->member_id);
+	}
+}
+
+METHOD(groupvpn_dataplane_t, use_list, void,
+	private_groupvpn_dataplane_t *this, chunk_t list)
+{
+	struct gv_list_entry *entry;
+	struct gv_reader reader;
+	uint32_t state;
+	uint8_t flags;
+	u_int count = 0;
+
+	if (gv_list_open(&reader, list.ptr, list.len, &flags,
+					 &state) != GV_ROUTES_OK ||
+		(!(flags & GV_LIST_BEGIN) &&
+		 (state < this->list_state ||
+		  (state == this->list_state && !(flags & GV_LIST_END)))))
+	{	/* it was overtaken */
+		return;
+	}
+	this->list_state = state;
+	if (flags & GV_LIST_BEGIN)
+	{
+		this->peers->begin_sync(this->peers, GROUPVPN_BY_KEYS);
+		this->fib->begin_sync(this->fib);
+	}
+	entry = malloc(sizeof(*entry));
+	while (reader.left && gv_list_next(&reader, entry) == GV_ROUTES_OK)
+	{
+		use_entry(this, entry);
+		count++;
+	}
+	free(entry);
+	if (flags & GV_LIST_END)
+	{
+		this->peers->end_sync(this->peers, GROUPVPN_BY_KEYS);
+		this->fib->end_sync(this->fib);
+	}
+	DBG2(DBG_NET, "groupvpn: group '%s': routes of %u members received, state "
+		 "%u%s", this->cfg->name, count, state,
+		 flags & GV_LIST_END ? "" : ", more to come");
+	check_fib(this);
+	tell_soon(this);
+}
+
+/**
  * Remove epochs that are due; TRUE if there were any
  */
 static bool remove_epochs(private_groupvpn_dataplane_t *this, uint64_t now)
@@ -946,6 +1052,10 @@ METHOD(groupvpn_dataplane_t, run, bool,
 	{
 		tell_soon(this);
 	}
+	if (this->fib_due <= now)
+	{
+		sync_fib(this, now);
+	}
 	if (this->routes->run(this->routes, now) && this->up)
 	{
 		tell(this, 0);
@@ -962,7 +1072,7 @@ METHOD(groupvpn_dataplane_t, get_deadline, uint64_t,
 {
 	enumerator_t *enumerator;
 	groupvpn_sa_t *sa;
-	uint64_t deadline = min(min(this->check, this->tell),
+	uint64_t deadline = min(min(min(this->check, this->tell), this->fib_due),
 							this->routes->get_deadline(this->routes));
 
 	enumerator = this->sas->create_enumerator(this->sas);
@@ -1039,6 +1149,29 @@ static u_int count_peers(private_groupvpn_dataplane_t *this, u_int *ready)
 	return count;
 }
 
+/**
+ * Add what there is to say of routes that come with the keys
+ */
+static void add_routes(private_groupvpn_dataplane_t *this,
+					   vici_builder_t *builder)
+{
+	u_int installed, refused;
+	char *prefixes;
+
+	builder->add_kv(builder, "routes", "%s",
+					this->cfg->by_keys ? "keys" : "bgp");
+	if (this->cfg->by_keys)
+	{
+		prefixes = groupvpn_prefixes_text(this->cfg->prefixes,
+										  this->cfg->prefix_count);
+		builder->add_kv(builder, "prefixes", "%s", prefixes);
+		free(prefixes);
+		this->fib->get_counts(this->fib, &installed, &refused);
+		builder->add_kv(builder, "routes-installed", "%u", installed);
+		builder->add_kv(builder, "routes-refused", "%u", refused);
+	}
+}
+
 METHOD(groupvpn_dataplane_t, describe, void,
 	private_groupvpn_dataplane_t *this, vici_builder_t *builder)
 {
@@ -1063,6 +1196,7 @@ METHOD(groupvpn_dataplane_t, describe, void,
 	{
 		builder->add_kv(builder, "vrf", "%s", this->cfg->vrf);
 	}
+	add_routes(this, builder);
 	if (!newest)
 	{
 		return;
@@ -1095,6 +1229,7 @@ METHOD(groupvpn_dataplane_t, list_members, void,
 	uint16_t member_id;
 	uint32_t sender_id;
 	host_t *gateway;
+	char *prefixes;
 	bool ready;
 
 	enumerator = this->peers->create_enumerator(this->peers);
@@ -1109,6 +1244,12 @@ METHOD(groupvpn_dataplane_t, list_members, void,
 			builder->add_kv(builder, "sender-id", "%u", sender_id);
 			builder->add_kv(builder, "gateway", "%H", gateway);
 			builder->add_kv(builder, "state", ready ? "ready" : "not ready");
+			prefixes = this->fib->describe(this->fib, member_id);
+			if (prefixes)
+			{
+				builder->add_kv(builder, "prefixes", "%s", prefixes);
+			}
+			free(prefixes);
 			this->vici->raise(this->vici, "list-member", client, builder);
 		}
 	}
@@ -1172,9 +1313,31 @@ METHOD(groupvpn_dataplane_t, set_addresses, void,
 	this->link.gcks = gcks->clone(gcks);
 }
 
+/**
+ * Routes come another way now: forget what was told by the one before
+ */
+static void change_routing(private_groupvpn_dataplane_t *this)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_GROUP_DOWN,
+		.group_id = this->cfg->id,
+	};
+
+	if (this->cfg->by_keys)
+	{
+		this->control->broadcast(this->control, &msg);
+	}
+	this->peers->clear(this->peers);
+	this->fib->begin_sync(this->fib);
+	this->fib->end_sync(this->fib);
+	tell(this, 0);
+}
+
 METHOD(groupvpn_dataplane_t, set_config, void,
 	private_groupvpn_dataplane_t *this, groupvpn_group_t *cfg)
 {
+	bool changes = this->cfg->by_keys != cfg->by_keys;
+
 	if (!streq(this->cfg->device, cfg->device) ||
 		!streq(this->cfg->vrf, cfg->vrf))
 	{
@@ -1185,6 +1348,12 @@ METHOD(groupvpn_dataplane_t, set_config, void,
 	this->cfg = cfg;
 	this->link.device = cfg->device;
 	this->link.vrf = cfg->vrf;
+	if (changes)
+	{
+		change_routing(this);
+	}
+	this->fib->touch(this->fib);
+	check_fib(this);
 	if (this->sas->newest(this->sas))
 	{
 		use_channel(this);
@@ -1199,6 +1368,7 @@ METHOD(groupvpn_dataplane_t, destroy, void,
 {
 	this->kernel->open_vrf(this->kernel, &this->link);
 	this->peers->destroy(this->peers);
+	this->fib->destroy(this->fib);
 	this->channel->destroy(this->channel);
 	this->sas->destroy(this->sas);
 	this->routes->destroy(this->routes);
@@ -1225,6 +1395,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 			.set_config = _set_config,
 			.set_addresses = _set_addresses,
 			.use = _use,
+			.use_list = _use_list,
 			.down = _down,
 			.run = _run,
 			.get_deadline = _get_deadline,
@@ -1259,7 +1430,9 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 		},
 		.used = linked_list_create(),
 		.tell = GROUPVPN_NEVER,
+		.fib_due = GROUPVPN_NEVER,
 	);
+	this->fib = groupvpn_fib_create(cfg->name, kernel);
 	this->peers = groupvpn_peers_create(cfg->id, kernel,
 										(groupvpn_peer_cb_t)on_peer_status,
 										this);

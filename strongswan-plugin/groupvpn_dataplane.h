@@ -49,6 +49,13 @@ struct groupvpn_dataplane_t {
 	bool (*use)(groupvpn_dataplane_t *this, const struct gv_gsa *gsa);
 
 	/**
+	 * Use a list of routes that the GCKS has sent.
+	 *
+	 * @param list		as of prefixes.h, valid
+	 */
+	void (*use_list)(groupvpn_dataplane_t *this, chunk_t list);
+
+	/**
 	 * Take the group down and forget its keys.
 	 *
 	 * @param why		reason, for the operator

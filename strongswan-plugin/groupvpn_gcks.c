@@ -10,9 +10,11 @@
 
 #include "groupvpn_gcks.h"
 #include "groupvpn_gcks_admission.h"
+#include "groupvpn_gcks_bgp.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_job.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_prefixes.h"
 #include "groupvpn_gcks_recheck.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
@@ -67,6 +69,23 @@ METHOD(groupvpn_control_handler_t, replay, void,
 	groupvpn_gcks_replay(&this->core, client);
 }
 
+/**
+ * A bgpd has come
+ */
+static void greet(private_groupvpn_gcks_t *this, u_int client)
+{
+	groupvpn_groups_t *groups = this->core.groups;
+	enumerator_t *enumerator;
+	groupvpn_gcks_group_t *group;
+
+	enumerator = groups->create_enumerator(groups);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		groupvpn_gcks_prefixes_greet(group, client);
+	}
+	enumerator->destroy(enumerator);
+}
+
 METHOD(groupvpn_control_handler_t, control_message, void,
 	groupvpn_control_handler_t *handler, u_int client,
 	const struct gv_ctl_msg *msg)
@@ -76,16 +95,30 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 	groupvpn_gcks_group_t *group;
 
 	this = container_of(handler, private_groupvpn_gcks_t, public.handler);
-	if (msg->type != GV_CTL_REKEY)
-	{
-		return;
-	}
 	groups = this->core.groups;
 	groups->lock(groups);
 	group = groups->find(groups, msg->group_id);
-	if (group)
+	switch (msg->type)
 	{
-		groupvpn_gcks_group_announced(group, client, msg->rekey_len > 0);
+		case GV_CTL_HELLO:
+			greet(this, client);
+			break;
+		case GV_CTL_REKEY:
+			if (group)
+			{
+				groupvpn_gcks_group_announced(group, client,
+											  msg->rekey_len > 0);
+			}
+			break;
+		case GV_CTL_HEARD:
+		case GV_CTL_UNHEARD:
+			if (group)
+			{
+				groupvpn_gcks_bgp_hear(group, client, msg);
+			}
+			break;
+		default:
+			break;
 	}
 	groups->unlock(groups);
 }
@@ -157,6 +190,9 @@ static void receive_request(private_groupvpn_gcks_t *this, ike_sa_t *ike_sa,
 			found &= !message->get_notify(message, GROUPVPN_N_INVALID_GROUP_ID) &&
 					 !message->get_notify(message,
 										  GROUPVPN_N_AUTHORIZATION_FAILED);
+			/* and with this one alone it tells us of routes */
+			found &= !message->get_notify(message, GROUPVPN_N_ROUTES) ||
+					 message->get_notify(message, GROUPVPN_N_GROUP_SENDER);
 			break;
 	}
 	if (found)
@@ -270,6 +306,7 @@ METHOD(listener_t, ike_rekey, bool,
 		{	/* its request and response are lost with the old IKE_SA */
 			rekey->push(rekey, group, registration);
 		}
+		groupvpn_gcks_prefixes_resume(group, registration);
 	}
 	enumerator->destroy(enumerator);
 	groups->unlock(groups);
@@ -346,6 +383,7 @@ METHOD(groupvpn_gcks_t, destroy, void,
 	core->asking->destroy(core->asking);
 	core->recheck->destroy(core->recheck);
 	core->rekey->destroy(core->rekey);
+	core->prefixes->destroy(core->prefixes);
 	core->timer->destroy(core->timer);
 	core->index->destroy(core->index);
 	core->groups->destroy(core->groups);
@@ -397,6 +435,7 @@ groupvpn_gcks_t *groupvpn_gcks_create(groupvpn_control_t *control,
 	this->core.timer = groupvpn_timer_create(on_timer, this);
 	this->core.asking = groupvpn_gcks_policy_create(&this->core);
 	this->core.rekey = groupvpn_gcks_rekey_create(&this->core);
+	this->core.prefixes = groupvpn_gcks_prefixes_create(&this->core);
 	this->core.recheck = groupvpn_gcks_recheck_create(&this->core,
 													  recheck * 1000ULL);
 	this->admission = groupvpn_gcks_admission_create(&this->core);

@@ -12,6 +12,7 @@
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_prefixes.h"
 #include "groupvpn_gcks_recheck.h"
 #include "groupvpn_gcks_tell.h"
 #include "groupvpn_payload.h"
@@ -69,6 +70,13 @@ typedef struct {
 	/* the members that it names, empty for all; whether they are not valid */
 	char peers[GV_PEERS_MAX + 1];
 	bool bad_peers;
+	/* it has no bgpd; what it claims, and what is wrong with that */
+	bool by_keys;
+	struct gv_prefix prefixes[GV_PREFIXES_MAX];
+	size_t prefix_count;
+	enum gv_routes_error bad_claim;
+	/* list of the others, for the answer; allocated */
+	chunk_t list;
 	/* its bgpd brings it GSA_REKEY messages */
 	bool by_bgp;
 	/* its keys of the group's tree, for the answer */
@@ -111,6 +119,7 @@ static void request_destroy(request_t *request)
 	if (request)
 	{
 		free(request->sag.ptr);
+		free(request->list.ptr);
 		free(request);
 	}
 }
@@ -297,7 +306,7 @@ static bool is_added(groupvpn_gcks_group_t *group,
  */
 static void enter(groupvpn_gcks_group_t *group,
 				  groupvpn_registration_t *registration, ike_sa_t *ike_sa,
-				  groupvpn_authorization_t *authorization)
+				  groupvpn_authorization_t *authorization, request_t *request)
 {
 	groupvpn_registrations_t *registrations = group->registrations;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
@@ -342,6 +351,8 @@ static void enter(groupvpn_gcks_group_t *group,
 		group->address = me->clone(me);
 		groupvpn_gcks_tell_group(group);
 	}
+	groupvpn_gcks_prefixes_register(group, registration, request->by_keys,
+									request->prefixes, request->prefix_count);
 	groupvpn_gcks_tell_member(group, registration);
 	if (group->channel)
 	{
@@ -483,6 +494,14 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	{
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
+	if (!groupvpn_gcks_prefixes_allowed(group, identity,
+										ike_sa->get_other_host(ike_sa),
+										request->prefixes,
+										request->prefix_count, why))
+	{
+		request->told = TRUE;
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
 	if (!group->sas->newest(group->sas))
 	{
 		snprintf(why, GV_TEXT_MAX + 1, "the group has no keys");
@@ -525,7 +544,11 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	}
 	free(registration->peers);
 	registration->peers = *request->peers ? strdup(request->peers) : NULL;
-	enter(group, registration, ike_sa, &authorization);
+	enter(group, registration, ike_sa, &authorization, request);
+	if (request->by_keys)
+	{
+		request->list = groupvpn_gcks_prefixes_answer(group, registration);
+	}
 	registration->by_bgp = request->by_bgp;
 	if (request->by_bgp)
 	{
@@ -586,6 +609,12 @@ static notify_type_t do_register(private_groupvpn_gcks_admission_t *this,
 				 "Sender-ID" : "malformed list of members");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
+	if (request->bad_claim)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its claim of prefixes can not be used: "
+				 "%s", gv_routes_error_text(request->bad_claim));
+		return GROUPVPN_N_REGISTRATION_FAILED;
+	}
 	group = groups->find(groups, request->group_id);
 	if (!group)
 	{
@@ -631,6 +660,10 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 	}
 	gv_gsa_wipe(&gsa);
 	gv_path_wipe(&request->path);
+	if (!notify && request->list.len)
+	{
+		message->add_notify(message, FALSE, GROUPVPN_N_ROUTES, request->list);
+	}
 	if (notify)
 	{
 		DBG1(DBG_IKE, "groupvpn: registration of '%Y' at %H for group-ID %u "
@@ -727,6 +760,15 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 		request->bad_peers = !parse_peers(
 							notify->get_notification_data(notify), request->peers);
 	}
+	notify = message->get_notify(message, GROUPVPN_N_ROUTES);
+	if (notify)
+	{
+		data = notify->get_notification_data(notify);
+		request->by_keys = TRUE;
+		request->bad_claim = gv_claim_decode(data.ptr, data.len,
+											 request->prefixes,
+											 &request->prefix_count);
+	}
 	notify = message->get_notify(message, GROUPVPN_N_CURRENT_SENDER);
 	if (notify)
 	{
@@ -745,8 +787,8 @@ METHOD(groupvpn_gcks_admission_t, request_, void,
 		request_destroy(request);
 		return;
 	}
-	request->by_bgp = message->get_notify(message,
-										  GROUPVPN_N_REKEY_BY_BGP) != NULL;
+	request->by_bgp = !request->by_keys &&
+					  message->get_notify(message, GROUPVPN_N_REKEY_BY_BGP);
 	groups->lock(groups);
 	/* in place of one that was never answered */
 	request_destroy(this->requests->put(this->requests,

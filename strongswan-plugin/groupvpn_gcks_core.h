@@ -12,6 +12,8 @@
  * - groupvpn_kek: the Rekey SA, its key tree and messages
  * - groupvpn_gcks_recheck: whether certificates of members are still good
  * - groupvpn_gcks_tell: what bgpd and management are told of changes
+ * - groupvpn_gcks_prefixes: routes that come with the keys
+ * - groupvpn_gcks_bgp: what bgpd says and hears for members without one
  * - groupvpn_gcks_channel: protects BGP between members and the S/R
  * - groupvpn_gcks_manage: commands of the operator
  *
@@ -41,6 +43,8 @@ typedef enum groupvpn_gcks_counter_t groupvpn_gcks_counter_t;
 typedef struct groupvpn_gcks_core_t groupvpn_gcks_core_t;
 typedef struct groupvpn_gcks_group_t groupvpn_gcks_group_t;
 typedef struct groupvpn_gcks_policy_t groupvpn_gcks_policy_t;
+typedef struct groupvpn_gcks_prefixes_t groupvpn_gcks_prefixes_t;
+typedef struct groupvpn_gcks_lists_t groupvpn_gcks_lists_t;
 typedef struct groupvpn_gcks_recheck_t groupvpn_gcks_recheck_t;
 typedef struct groupvpn_gcks_rekey_t groupvpn_gcks_rekey_t;
 
@@ -64,6 +68,10 @@ enum groupvpn_gcks_counter_t {
 	GCKS_REKEYS_ACKNOWLEDGED,
 	GCKS_REKEYS_REFUSED,
 	GCKS_REKEYS_LOST,
+	GCKS_LISTS_PUSHED,
+	GCKS_LISTS_ACKNOWLEDGED,
+	GCKS_LISTS_REFUSED,
+	GCKS_ROUTES_DROPPED,
 	GCKS_COUNTERS
 };
 
@@ -109,6 +117,9 @@ struct groupvpn_gcks_core_t {
 	/** exchanges that we initiate */
 	groupvpn_gcks_rekey_t *rekey;
 
+	/** lists for members without a bgpd */
+	groupvpn_gcks_prefixes_t *prefixes;
+
 	/** checks certificates again */
 	groupvpn_gcks_recheck_t *recheck;
 
@@ -120,6 +131,32 @@ struct groupvpn_gcks_core_t {
 
 	/** number of the last tag that was given, to give it again last */
 	u_int last_tag;
+};
+
+/**
+ * Lists for members without a bgpd, see groupvpn_gcks_prefixes.h.
+ */
+struct groupvpn_gcks_lists_t {
+
+	/** counts changes of members that lists tell of */
+	uint32_t state;
+
+	/** when to send them */
+	uint64_t due;
+
+	/** until when members may come back that an earlier run had */
+	uint64_t settles;
+
+	/** somebody gets lists, and bgpd has been told so */
+	bool wanted;
+
+	/** route epochs that bgpd has announcements of */
+	uint32_t epoch;
+	uint32_t other;
+
+	/** bgpd that came last, and when to forget what others have heard */
+	u_int client;
+	uint64_t sweep;
 };
 
 /**
@@ -148,6 +185,9 @@ struct groupvpn_gcks_group_t {
 	/** secrets of the group's routes, and when the next one should begin */
 	groupvpn_route_keys_t *routes;
 	uint64_t routes_renewal;
+
+	/** lists for members without a bgpd */
+	groupvpn_gcks_lists_t lists;
 
 	/** when to begin the next epoch */
 	uint64_t roll;

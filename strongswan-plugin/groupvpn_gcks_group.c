@@ -9,6 +9,7 @@
 #include "groupvpn_gcks_channel.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
+#include "groupvpn_gcks_prefixes.h"
 #include "groupvpn_gcks_routes.h"
 #include "groupvpn_gcks_rekey.h"
 #include "groupvpn_gcks_tell.h"
@@ -53,6 +54,7 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 		group->channel->remove(group->channel, registration);
 	}
 	group->registrations->clear(group->registrations, registration);
+	groupvpn_gcks_prefixes_unregister(group, registration);
 }
 
 /*
@@ -578,6 +580,7 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 		timer->arm(timer, group->batch);
 	}
 	groupvpn_gcks_routes_run(group, now);
+	groupvpn_gcks_prefixes_run(group, now);
 	if (group->renewal <= now)
 	{
 		renew_kek(group);
@@ -644,6 +647,11 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 		.routes = groupvpn_route_keys_create(),
 		.registrations = groupvpn_registrations_create(cfg->id, gcks->index),
 		.evictions = groupvpn_evictions_create(),
+		.lists = {
+			.due = GROUPVPN_NEVER,
+			.settles = groupvpn_now() + RETURN_TIME * 1000,
+			.sweep = GROUPVPN_NEVER,
+		},
 		.address = cfg->address ? cfg->address->clone(cfg->address) : NULL,
 	);
 	if (!groupvpn_gcks_load(group))

@@ -14,7 +14,7 @@
 
 typedef struct private_groupvpn_gcks_manage_t private_groupvpn_gcks_manage_t;
 
-ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
+ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_ROUTES_DROPPED,
 	"registrations",
 	"refused-not-authorized",
 	"refused-evicted",
@@ -31,6 +31,10 @@ ENUM(gcks_counter_names, GCKS_REGISTRATIONS, GCKS_REKEYS_LOST,
 	"rekeys-acknowledged",
 	"rekeys-refused",
 	"rekeys-lost",
+	"lists-pushed",
+	"lists-acknowledged",
+	"lists-refused",
+	"routes-dropped",
 );
 
 /**
@@ -386,6 +390,7 @@ CALLBACK(list_group, void,
 	{
 		builder->add_kv(builder, "max-members", "%u", group->cfg->max_members);
 	}
+	builder->add_kv(builder, "max-prefixes", "%u", group->cfg->max_prefixes);
 	builder->add_kv(builder, "evicted", "%u",
 					group->evictions->get_count(group->evictions));
 	builder->add_kv(builder, "policy", "%s", group->cfg->policy ?: "file");

@@ -5,6 +5,7 @@
  */
 
 #include "groupvpn_gcks_tell.h"
+#include "groupvpn_gcks_bgp.h"
 #include "groupvpn_payload.h"
 
 #include <daemon.h>
@@ -29,6 +30,30 @@ void groupvpn_gcks_add_group(vici_builder_t *builder,
  */
 static char *directions[] = { "both", "send", "receive" };
 
+/**
+ * Add the prefixes of a member to a message, as far as we know them
+ */
+static void add_prefixes(vici_builder_t *builder,
+						 groupvpn_registration_t *registration)
+{
+	struct gv_prefix prefixes[GV_PREFIXES_MAX];
+	size_t count;
+	char *text;
+
+	builder->add_kv(builder, "routes", "%s",
+					registration->by_keys ? "keys" : "bgp");
+	if (registration->prefixes)
+	{
+		count = registration->prefixes->get(registration->prefixes, prefixes);
+		text = groupvpn_prefixes_text(prefixes, min(count, GV_PREFIXES_MAX));
+		if (text)
+		{
+			builder->add_kv(builder, "prefixes", "%s", text);
+		}
+		free(text);
+	}
+}
+
 /*
  * See header
  */
@@ -48,6 +73,7 @@ void groupvpn_gcks_add_registration(vici_builder_t *builder,
 	{
 		builder->add_kv(builder, "label", "%s", registration->label);
 	}
+	add_prefixes(builder, registration);
 }
 
 /**
@@ -181,6 +207,7 @@ void groupvpn_gcks_tell_group(groupvpn_gcks_group_t *group)
 	{
 		group->gcks->control->broadcast(group->gcks->control, &msg);
 	}
+	groupvpn_gcks_bgp_retell(group);
 }
 
 /*
@@ -246,6 +273,7 @@ void groupvpn_gcks_tell_member(groupvpn_gcks_group_t *group,
 
 	registration_msg(group, registration, &msg);
 	group->gcks->control->broadcast(group->gcks->control, &msg);
+	groupvpn_gcks_bgp_tell(group, registration, 0);
 	raise_member(group, registration, NULL);
 }
 
@@ -289,9 +317,11 @@ static void replay_group(groupvpn_gcks_group_t *group, u_int client)
 		{
 			registration_msg(group, registration, &msg);
 			control->send(control, client, &msg);
+			groupvpn_gcks_bgp_tell(group, registration, client);
 		}
 	}
 	enumerator->destroy(enumerator);
+	groupvpn_gcks_bgp_want(group, client);
 }
 
 /*

@@ -16,11 +16,11 @@ static bool is_number(const char *key)
 {
 	static const char *keys[] = {
 		"activates", "age", "atd", "dtd", "epoch", "evicted", "expires",
-		"group-id", "ike-sa", "lifetime", "max-members", "member-id",
-		"members", "next-epoch", "ready", "rekey-expires", "rekey-keys",
+		"group-id", "ike-sa", "lifetime", "max-members", "max-prefixes",
+		"member-id", "members", "next-epoch", "ready", "rekey-expires", "rekey-keys",
 		"rekey-message-id", "rekey-messages", "rekey-octets",
-		"replay-window", "retires", "route-epoch", "sender-id", "states",
-		"tree-depth", "tree-members", "uptime",
+		"replay-window", "retires", "route-epoch", "routes-installed",
+		"routes-refused", "sender-id", "states", "tree-depth", "tree-members", "uptime",
 	};
 	size_t i;
 

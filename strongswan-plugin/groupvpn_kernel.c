@@ -16,6 +16,7 @@
 #include "compat.h"
 
 #include <errno.h>
+#include <linux/rtnetlink.h>
 
 #include <daemon.h>
 #include <collections/hashtable.h>
@@ -671,6 +672,44 @@ METHOD(groupvpn_kernel_t, manage_neighbor, bool,
 	return res == 0;
 }
 
+/**
+ * Find the routing table of a link, 0 if its VRF is not there
+ */
+static uint32_t find_table(private_groupvpn_kernel_t *this,
+						   groupvpn_link_t *link)
+{
+	groupvpn_device_t vrf;
+	char why[GV_TEXT_MAX + 1];
+
+	if (!link->vrf)
+	{
+		return RT_TABLE_MAIN;
+	}
+	return find_vrf(this, link->vrf, &vrf, why) ? vrf.table : 0;
+}
+
+METHOD(groupvpn_kernel_t, manage_route, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+	const struct gv_prefix *prefix, const struct gv_addr *gateway, bool add)
+{
+	uint32_t table = link->table ?: find_table(this, link);
+	char text[GV_PREFIX_STRLEN];
+	int res = -ENODEV;
+
+	if (table)
+	{
+		res = this->netlink->manage_route(this->netlink, link->index, table,
+										  prefix, gateway, add);
+	}
+	if (res && add)
+	{
+		DBG2(DBG_KNL, "groupvpn: route to %s by device '%s' failed: %s",
+			 gv_prefix_print(prefix, text, sizeof(text)), link->device,
+			 strerror(-res));
+	}
+	return res == 0;
+}
+
 METHOD(groupvpn_kernel_t, destroy, void,
 	private_groupvpn_kernel_t *this)
 {
@@ -707,6 +746,7 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 			.add_state = _add_state,
 			.del_state = _del_state,
 			.manage_neighbor = _manage_neighbor,
+			.manage_route = _manage_route,
 			.destroy = _destroy,
 		},
 		.netlink = netlink,

@@ -13,6 +13,7 @@
 #include <networking/host.h>
 
 #include <gikev2.h>
+#include <prefixes.h>
 
 /** reqids of groups: the first one plus the group's local index */
 #define GROUPVPN_REQID 0x67760000
@@ -168,6 +169,16 @@ struct groupvpn_kernel_t {
 	 */
 	bool (*manage_neighbor)(groupvpn_kernel_t *this, groupvpn_link_t *link,
 							host_t *gateway, bool add);
+
+	/**
+	 * Install or remove a route of the group by its device: the same as zebra
+	 * makes of one that comes by BGP.
+	 *
+	 * @param gateway	address of the member that the prefix is behind
+	 */
+	bool (*manage_route)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+						 const struct gv_prefix *prefix,
+						 const struct gv_addr *gateway, bool add);
 
 	/**
 	 * Destroy a groupvpn_kernel_t.

@@ -268,7 +268,7 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 	groups = this->core.groups;
 	groups->lock(groups);
 	group = groups->find(groups, msg->group_id);
-	if (group)
+	if (group && !group->cfg->by_keys)
 	{
 		peers = group->dataplane->get_peers(group->dataplane);
 	}

@@ -17,6 +17,8 @@
  * What came in a registration or an in-band rekey
  */
 typedef struct {
+	/* routes alone, allocated; empty if these are keys */
+	chunk_t list;
 	struct gv_gsa gsa;
 	/* keys that came with the Rekey SA, registration only */
 	struct gv_key_path path;
@@ -34,6 +36,7 @@ static void delivery_destroy(delivery_t *delivery)
 	gv_path_wipe(&delivery->path);
 	DESTROY_IF(delivery->local);
 	DESTROY_IF(delivery->gcks);
+	free(delivery->list.ptr);
 	free(delivery);
 }
 
@@ -235,8 +238,15 @@ static void tell_epoch(groupvpn_member_group_t *group,
 static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
 {
 	struct gv_gsa *gsa = &delivery->gsa;
-	uint32_t epoch = gsa->epoch[gsa->epochs - 1].epoch;
+	uint32_t epoch;
 
+	if (delivery->list.len)
+	{
+		group->counters[MEMBER_LISTS_RECEIVED]++;
+		group->dataplane->use_list(group->dataplane, delivery->list);
+		return;
+	}
+	epoch = gsa->epoch[gsa->epochs - 1].epoch;
 	if (delivery->local)
 	{
 		group->dataplane->set_addresses(group->dataplane, delivery->local,
@@ -365,6 +375,55 @@ void groupvpn_member_deliver(groupvpn_member_group_t *group,
 		host = registration->get_other_host(registration);
 		delivery->gcks = host->clone(host);
 	}
+	group->deliveries->insert_last(group->deliveries, delivery);
+	groupvpn_member_look(group);
+}
+
+/*
+ * See header
+ */
+bool groupvpn_member_get_list(groupvpn_member_group_t *group,
+							  message_t *message, chunk_t *list,
+							  char why[GV_TEXT_MAX + 1])
+{
+	enum gv_routes_error error;
+	notify_payload_t *notify;
+	chunk_t data;
+
+	*list = chunk_empty;
+	notify = message->get_notify(message, GROUPVPN_N_ROUTES);
+	if (!group->cfg->by_keys)
+	{
+		return TRUE;
+	}
+	if (!notify)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its answer has no routes, its version "
+				 "can not give them with the keys: 'prefixes' is set here");
+		return FALSE;
+	}
+	data = notify->get_notification_data(notify);
+	error = gv_list_check(data.ptr, data.len);
+	if (error != GV_ROUTES_OK)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its list of routes can not be used: %s",
+				 gv_routes_error_text(error));
+		return FALSE;
+	}
+	*list = chunk_clone(data);
+	return TRUE;
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_deliver_list(groupvpn_member_group_t *group, chunk_t list)
+{
+	delivery_t *delivery;
+
+	INIT(delivery,
+		.list = chunk_clone(list),
+	);
 	group->deliveries->insert_last(group->deliveries, delivery);
 	groupvpn_member_look(group);
 }

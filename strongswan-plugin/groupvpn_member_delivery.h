@@ -55,6 +55,24 @@ void groupvpn_member_deliver(groupvpn_member_group_t *group,
 							 ike_sa_t *registration);
 
 /**
+ * Get the list of routes from a message, if routes come with the keys.
+ *
+ * @param list			receives the list, allocated, empty if there is none
+ * @param why			receives the reason why it is of no use
+ * @return				FALSE if it is of no use, or missing
+ */
+bool groupvpn_member_get_list(groupvpn_member_group_t *group,
+							  message_t *message, chunk_t *list,
+							  char why[GV_TEXT_MAX + 1]);
+
+/**
+ * Have a list of routes be used after what came before.
+ *
+ * @param list			what groupvpn_member_get_list() got, copied
+ */
+void groupvpn_member_deliver_list(groupvpn_member_group_t *group, chunk_t list);
+
+/**
  * Have the GSA_REKEY messages that bgpd has heard be used after that.
  */
 void groupvpn_member_look(groupvpn_member_group_t *group);

@@ -58,6 +58,8 @@ struct groupvpn_member_answer_t {
 	/* what came, with our keys of the group's tree; if it is of no use, why */
 	struct gv_gsa gsa;
 	struct gv_key_path path;
+	/* routes that came with it, allocated */
+	chunk_t list;
 	bool ok;
 	char why[GV_TEXT_MAX + 1];
 };
@@ -68,6 +70,21 @@ struct groupvpn_member_answer_t {
 static void *get_id(ike_sa_t *ike_sa)
 {
 	return (void*)(uintptr_t)ike_sa->get_unique_id(ike_sa);
+}
+
+/**
+ * Add the prefixes that we claim to a message
+ */
+static bool add_claim(groupvpn_group_t *cfg, message_t *message)
+{
+	uint8_t claim[GV_CLAIM_MAX];
+	size_t len;
+
+	len = gv_claim_encode(cfg->prefixes, cfg->prefix_count, claim,
+						  sizeof(claim));
+	message->add_notify(message, FALSE, GROUPVPN_N_ROUTES,
+						chunk_create(claim, len));
+	return len > 0;
 }
 
 /**
@@ -93,6 +110,10 @@ static bool fill_request(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	{
 		message->add_notify(message, FALSE, GROUPVPN_N_PEERS,
 							chunk_from_str(group->cfg->peers));
+	}
+	if (group->cfg->by_keys && !add_claim(group->cfg, message))
+	{
+		return FALSE;
 	}
 	if (!group->fresh &&
 		group->dataplane->get_identifiers(group->dataplane,
@@ -201,7 +222,9 @@ static groupvpn_member_answer_t *get_answer(groupvpn_member_group_t *group,
 	{
 		answer->ok = groupvpn_member_get_answer(group, ike_sa, message,
 												&answer->path, &answer->gsa,
-												answer->why);
+												answer->why) &&
+					 groupvpn_member_get_list(group, message, &answer->list,
+											  answer->why);
 	}
 	return answer;
 }
@@ -215,6 +238,7 @@ static void destroy_answer(groupvpn_member_answer_t *answer)
 	{
 		gv_path_wipe(&answer->path);
 		gv_gsa_wipe(&answer->gsa);
+		free(answer->list.ptr);
 		free(answer);
 	}
 }
@@ -251,6 +275,10 @@ static void use_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 		groupvpn_member_enter(group, MEMBER_REGISTERED,
 							  GROUPVPN_REGISTER_TIMEOUT * 1000);
 		groupvpn_member_deliver(group, &answer->gsa, &answer->path, ike_sa);
+		if (answer->list.len)
+		{
+			groupvpn_member_deliver_list(group, answer->list);
+		}
 	}
 	destroy_answer(answer);
 }
@@ -401,6 +429,48 @@ static bool receive_rekey(private_groupvpn_member_exchange_t *this,
 			 *why ? why : "it is not of our GCKS, or not valid");
 	}
 	gv_gsa_wipe(&gsa);
+	return ok;
+}
+
+/**
+ * Receive a list of routes; FALSE if it can not be used
+ */
+static bool receive_list(private_groupvpn_member_exchange_t *this,
+						 ike_sa_t *ike_sa, message_t *message, chunk_t idg)
+{
+	groupvpn_groups_t *groups = this->member->groups;
+	char why[GV_TEXT_MAX + 1] = "it is not of our GCKS";
+	groupvpn_member_group_t *group;
+	chunk_t list = chunk_empty;
+	uint32_t group_id;
+	bool ok = FALSE;
+
+	if (gv_idg_decode(idg.ptr, idg.len, &group_id) == GV_GIKEV2_OK)
+	{
+		groups->lock(groups);
+		group = groupvpn_member_find(this->member, group_id,
+									 ike_sa->get_unique_id(ike_sa),
+									 MEMBER_REGISTERED);
+		if (group && groupvpn_member_get_list(group, message, &list, why))
+		{
+			if (list.len)
+			{
+				groupvpn_member_deliver_list(group, list);
+			}
+			ok = TRUE;
+		}
+		else if (group)
+		{
+			group->counters[MEMBER_LISTS_REFUSED]++;
+		}
+		groups->unlock(groups);
+		free(list.ptr);
+	}
+	if (!ok)
+	{
+		DBG1(DBG_IKE, "groupvpn: routes from %H ('%Y') not accepted: %s",
+			 ike_sa->get_other_host(ike_sa), ike_sa->get_other_id(ike_sa), why);
+	}
 	return ok;
 }
 
@@ -581,19 +651,29 @@ METHOD(groupvpn_member_exchange_t, request, void,
 {
 	groupvpn_groups_t *groups = this->member->groups;
 	chunk_t gsa, idg;
-	bool rekey, dismissal;
+	bool rekey, about, list, ok = TRUE;
 
 	rekey = groupvpn_payload_find(message, GV_PAYLOAD_GSA, &gsa);
-	dismissal = groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg);
-	/* a GSA_INBAND_REKEY has to be one of the two */
-	if ((rekey || (type == GV_EXCHANGE_GSA_INBAND_REKEY && !dismissal)) &&
-		!receive_rekey(this, ike_sa, message))
+	about = groupvpn_payload_find(message, GV_PAYLOAD_IDG, &idg);
+	/* with this one it is a member that registers */
+	list = about && message->get_notify(message, GROUPVPN_N_ROUTES) &&
+		   !message->get_notify(message, GROUPVPN_N_GROUP_SENDER);
+	/* a GSA_INBAND_REKEY has to be one of the three */
+	if (rekey || (type == GV_EXCHANGE_GSA_INBAND_REKEY && !about))
+	{
+		ok = receive_rekey(this, ike_sa, message);
+	}
+	else if (list)
+	{
+		ok = receive_list(this, ike_sa, message, idg);
+	}
+	if (!ok)
 	{
 		groups->lock(groups);
 		this->refused->insert_last(this->refused, get_id(ike_sa));
 		groups->unlock(groups);
 	}
-	if (dismissal)
+	if (about && !list)
 	{
 		receive_dismissal(this, ike_sa, message, idg);
 	}

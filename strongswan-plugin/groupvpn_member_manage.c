@@ -15,7 +15,7 @@ ENUM(member_state_names, MEMBER_WAITING, MEMBER_REGISTERED,
 	"registered",
 );
 
-ENUM(member_counter_names, MEMBER_REGISTRATIONS, MEMBER_REKEYS_REFUSED,
+ENUM(member_counter_names, MEMBER_REGISTRATIONS, MEMBER_LISTS_REFUSED,
 	"registrations",
 	"registrations-refused",
 	"registrations-failed",
@@ -23,6 +23,8 @@ ENUM(member_counter_names, MEMBER_REGISTRATIONS, MEMBER_REKEYS_REFUSED,
 	"ike-sas-lost",
 	"rekeys-received",
 	"rekeys-refused",
+	"lists-received",
+	"lists-refused",
 );
 
 /**

@@ -95,7 +95,7 @@ static void await_messages(groupvpn_member_group_t *group)
 bool groupvpn_member_rekey_wanted(groupvpn_member_group_t *group)
 {
 	return group->member->bgpds->get_count(group->member->bgpds) &&
-		   !group->rekey.deaf;
+		   !group->rekey.deaf && !group->cfg->by_keys;
 }
 
 /*

@@ -25,6 +25,9 @@
 /* origin that marks a route as ours */
 #define RTPROT_GROUPVPN 118
 
+/* metric of routes: behind those of routing daemons for the same prefix */
+#define ROUTE_METRIC 118
+
 /* the worst one that FRR takes: distance 255, metric 8192 */
 #define UNREACHABLE_METRIC 4278198272
 
@@ -759,6 +762,46 @@ METHOD(groupvpn_netlink_t, manage_unreachable, int,
 	}
 }
 
+METHOD(groupvpn_netlink_t, manage_route, int,
+	private_groupvpn_netlink_t *this, int index, uint32_t table,
+	const struct gv_prefix *prefix, const struct gv_addr *gateway, bool add)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	struct nlmsghdr *nlh;
+	struct rtmsg *route;
+	uint8_t next_hop[16] = {};
+	bool v4 = prefix->family == 4;
+	struct {
+		uint16_t family;
+		uint8_t addr[16];
+	} via = { .family = AF_INET6 };
+
+	memcpy(next_hop + 16 - gateway->len, gateway->bytes, gateway->len);
+	memcpy(via.addr, next_hop, sizeof(via.addr));
+	nlh = begin(buf, add ? RTM_NEWROUTE : RTM_DELROUTE,
+				NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = v4 ? AF_INET : AF_INET6;
+	route->rtm_dst_len = prefix->len;
+	route->rtm_protocol = RTPROT_GROUPVPN;
+	route->rtm_scope = RT_SCOPE_UNIVERSE;
+	route->rtm_type = RTN_UNICAST;
+	route->rtm_flags = RTNH_F_ONLINK;
+	mnl_attr_put(nlh, RTA_DST, v4 ? 4 : 16, prefix->bytes);
+	if (v4 && gateway->len == 16)
+	{
+		mnl_attr_put(nlh, RTA_VIA, sizeof(via), &via);
+	}
+	else
+	{
+		mnl_attr_put(nlh, RTA_GATEWAY, v4 ? 4 : 16, next_hop + (v4 ? 12 : 0));
+	}
+	mnl_attr_put_u32(nlh, RTA_OIF, index);
+	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, ROUTE_METRIC);
+	return query(this, this->route, nlh, NULL, NULL);
+}
+
 /**
  * Requests that delete what a dump found
  */
@@ -958,6 +1001,7 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.del_device = _del_device,
 			.manage_neighbor = _manage_neighbor,
 			.manage_unreachable = _manage_unreachable,
+			.manage_route = _manage_route,
 			.sweep_devices = _sweep_devices,
 			.sweep_sas = _sweep_sas,
 			.sweep_policies = _sweep_policies,

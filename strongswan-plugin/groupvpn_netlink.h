@@ -16,6 +16,7 @@
 #include <networking/host.h>
 
 #include <gv.h>
+#include <seal.h>
 
 typedef struct groupvpn_netlink_t groupvpn_netlink_t;
 typedef struct groupvpn_device_t groupvpn_device_t;
@@ -138,6 +139,20 @@ struct groupvpn_netlink_t {
 	 */
 	int (*manage_unreachable)(groupvpn_netlink_t *this, uint32_t table,
 							  bool add);
+
+	/**
+	 * Add (or replace) or delete a route by a device, to a gateway that needs
+	 * no route itself. Only our own are touched, unless one has our metric.
+	 *
+	 * @param index		the device
+	 * @param table		routing table
+	 * @param prefix	destination
+	 * @param gateway	if it is IPv4, the next hop of an IPv6 prefix is ::/96
+	 *					with that in the last 32 bit
+	 */
+	int (*manage_route)(groupvpn_netlink_t *this, int index, uint32_t table,
+						const struct gv_prefix *prefix,
+						const struct gv_addr *gateway, bool add);
 
 	/**
 	 * Delete the devices that carry our alias.

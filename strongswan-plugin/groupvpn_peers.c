@@ -764,6 +764,20 @@ METHOD(groupvpn_peers_t, unset, void,
 	remove_peers(this, has_member_id, member_id);
 }
 
+/**
+ * Select any
+ */
+static bool is_any(peer_t *peer, u_int arg)
+{
+	return TRUE;
+}
+
+METHOD(groupvpn_peers_t, clear, void,
+	private_groupvpn_peers_t *this)
+{
+	remove_peers(this, is_any, 0);
+}
+
 METHOD(groupvpn_peers_t, begin_sync, void,
 	private_groupvpn_peers_t *this, u_int client)
 {
@@ -953,6 +967,7 @@ groupvpn_peers_t *groupvpn_peers_create(uint32_t group_id,
 		.public = {
 			.set = _set,
 			.unset = _unset,
+			.clear = _clear,
 			.begin_sync = _begin_sync,
 			.end_sync = _end_sync,
 			.orphan = _orphan,

@@ -13,6 +13,9 @@
 #include "groupvpn_kernel.h"
 #include "groupvpn_sa_table.h"
 
+/** client that tells of peers whose routes come with the keys */
+#define GROUPVPN_BY_KEYS UINT_MAX
+
 typedef struct groupvpn_peers_t groupvpn_peers_t;
 
 /**
@@ -49,6 +52,11 @@ struct groupvpn_peers_t {
 	 * Sender-ID: their keys must not be used with counters at zero again.
 	 */
 	void (*unset)(groupvpn_peers_t *this, uint16_t member_id);
+
+	/**
+	 * Remove all peers, likewise.
+	 */
+	void (*clear)(groupvpn_peers_t *this);
 
 	/**
 	 * A client begins to tell all of its peers, to be ended by end_sync().

@@ -112,6 +112,7 @@ METHOD(groupvpn_registrations_t, clear, void,
 	registration->rekeying = FALSE;
 	registration->misses = 0;
 	registration->again = FALSE;
+	registration->listing = FALSE;
 }
 
 METHOD(groupvpn_registrations_t, set, void,
@@ -378,6 +379,7 @@ METHOD(groupvpn_registrations_t, destroy, void,
 		DESTROY_IF(registration->certificate);
 		registration->identity->destroy(registration->identity);
 		DESTROY_IF(registration->auth);
+		DESTROY_IF(registration->prefixes);
 		free(registration->peers);
 		free(registration);
 	}

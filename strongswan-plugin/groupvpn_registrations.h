@@ -11,6 +11,7 @@
 #define GROUPVPN_REGISTRATIONS_H_
 
 #include "groupvpn_ike_index.h"
+#include "groupvpn_prefixes.h"
 #include "groupvpn_share.h"
 
 #include <gikev2.h>
@@ -84,6 +85,26 @@ struct groupvpn_registration_t {
 
 	/** members that it names, NULL for all; see groupvpn_group_t.peers */
 	char *peers;
+
+	/** its prefixes, NULL if none were ever told of; whether it has no bgpd and
+	 * gets lists of the others; see groupvpn_gcks_prefixes.h */
+	groupvpn_prefixes_t *prefixes;
+	bool by_keys;
+	bool too_many;
+
+	/** state of the group that its last change brought */
+	uint32_t changed;
+
+	/** state that it was told, and that it will be with the list under way;
+	 * whether it knows that this is all, and will */
+	uint32_t told;
+	uint32_t telling;
+	bool complete;
+	bool completing;
+
+	/** a list is under way, in a request with this Message-ID */
+	bool listing;
+	uint32_t list_id;
 
 	/** since when it is registered, groupvpn_now() based */
 	uint64_t since;

@@ -180,6 +180,12 @@ static void show_member(FILE *out, struct json_object *group)
 	fprintf(out, "  device:  %s, %s%s\n", text(group, "device"),
 			has(group, "vrf") ? "VRF " : "default table", text(group, "vrf"));
 	show_rekey_sa(out, group);
+	if (strcmp(text(group, "routes"), "keys") == 0)
+	{
+		fprintf(out, "  routes:  with the keys, %llu installed, %llu refused; "
+				"ours: %s\n", number(group, "routes-installed"),
+				number(group, "routes-refused"), text(group, "prefixes"));
+	}
 	if (!has(group, "epoch"))
 	{
 		return;
@@ -252,6 +258,10 @@ static void show_members(FILE *out, struct json_object *list)
 				has(member, "reason") ? ")" : "",
 				has(member, "label") ? ", " : "", text(member, "label"),
 				direction(member));
+		if (has(member, "prefixes"))
+		{
+			fprintf(out, "         %s\n", text(member, "prefixes"));
+		}
 	}
 }
 
