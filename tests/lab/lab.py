@@ -555,11 +555,12 @@ swanctl {
     def read(self, path):
         return self.outside(path).read_text(errors="replace")
 
-    def start(self):
+    def start(self, frr=True):
         """All daemons, and the configuration that is in the files."""
-        self.zebra.start()
-        self.bgpd.start()
-        self.load_frr()
+        if frr:
+            self.zebra.start()
+            self.bgpd.start()
+            self.load_frr()
         self.charon.start()
         self.load_swanctl()
 

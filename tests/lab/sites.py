@@ -66,6 +66,7 @@ class Site:
     vrfs: bool = True  # one for each group, else the default table
     credential: str = "psk"  # or "pubkey"
     authorised: bool = True
+    bgp: bool = True  # else charon alone, with the LANs' prefixes in swanctl.conf
     # Lines for a group's section, by group.
     options: dict = dataclasses.field(default_factory=dict)
     number: int = 0
@@ -223,6 +224,7 @@ def member_swanctl(site, network, groups=None):
         section(group, f"id = {network.groups[group]}", "role = member",
                 "gcks = sr",
                 *([f"vrf = {site.vrf(group)}"] if site.vrf(group) else []),
+                *([] if site.bgp else [f"prefixes = {site.lan_prefix(group)}"]),
                 *site.options.get(group, ()))
         for group in groups))
 
@@ -288,14 +290,15 @@ def sr_frr(network):
              " no bgp ebgp-requires-policy",
              " no bgp default ipv4-unicast",
              " group-vpn reflector"]
-    for site in network.sites:
+    sites = [site for site in network.sites if site.bgp]
+    for site in sites:
         lines += [f" neighbor {site.gateway} remote-as {site.asn}",
                   f" neighbor {site.gateway} ebgp-multihop",
                   f" neighbor {site.gateway} timers 3 9",
                   f" neighbor {site.gateway} timers connect 2",
                   f" neighbor {site.gateway} advertisement-interval 0"]
     lines.append(" address-family ipv6 vpn")
-    lines += [f"  neighbor {s.gateway} activate" for s in network.sites]
+    lines += [f"  neighbor {s.gateway} activate" for s in sites]
     return "\n".join(lines) + "\n exit-address-family\nexit\n!\n"
 
 
@@ -411,8 +414,9 @@ class SiteLab(Lab):
 
     def start(self, say=lambda text: None):
         for host in self.hosts:
-            say(f"starting zebra, bgpd and charon on {host.name}")
-            host.start()
+            frr = all(s.bgp for s in self.network.sites if s.name == host.name)
+            say(f"starting {'zebra, bgpd and ' * frr}charon on {host.name}")
+            host.start(frr)
 
     def routes(self, site, group):
         """The prefixes that a site's kernel has over the group's device."""
