@@ -185,6 +185,21 @@ static void fill_entry(groupvpn_gcks_group_t *group,
 }
 
 /**
+ * Whether a member that is back after a restart has a bgpd from which we have
+ * not heard yet: what others have of its prefixes still holds
+ */
+static bool is_awaited(groupvpn_gcks_group_t *group,
+					   groupvpn_registration_t *registration)
+{
+	struct gv_prefix prefixes[GV_PREFIXES_MAX];
+
+	return group->lists.settles && registration->ike_sa &&
+		   registration->returned && !registration->by_keys &&
+		   (!registration->prefixes ||
+			!registration->prefixes->get(registration->prefixes, prefixes));
+}
+
+/**
  * Order members by when they changed
  */
 static int compare(const void *a, const void *b)
@@ -212,7 +227,8 @@ static groupvpn_registration_t **get_changed(groupvpn_gcks_group_t *group,
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (enumerator->enumerate(enumerator, &registration))
 	{
-		if (registration == to || (begin && !registration->ike_sa) ||
+		if (registration == to || is_awaited(group, registration) ||
+			(begin && !registration->ike_sa) ||
 			(!begin && registration->changed <= to->told))
 		{
 			continue;
@@ -248,8 +264,8 @@ static bool is_settled(groupvpn_gcks_group_t *group)
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (settled && enumerator->enumerate(enumerator, &registration))
 	{
-		settled = !registration->remembered || !registration->sender_id ||
-				  registration->ike_sa;
+		settled = (!registration->remembered || !registration->sender_id ||
+				   registration->ike_sa) && !is_awaited(group, registration);
 	}
 	enumerator->destroy(enumerator);
 	if (settled)
@@ -624,6 +640,28 @@ static void sweep(groupvpn_gcks_group_t *group)
 	enumerator->destroy(enumerator);
 }
 
+/**
+ * Members, and bgpd, have had time to come back: those of whom nothing was
+ * heard have nothing
+ */
+static void settle(groupvpn_gcks_group_t *group)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (is_awaited(group, registration))
+		{
+			touch(group, registration);
+		}
+	}
+	enumerator->destroy(enumerator);
+	group->lists.settles = 0;
+	group->lists.due = 0;
+}
+
 /*
  * See header
  */
@@ -639,8 +677,7 @@ void groupvpn_gcks_prefixes_run(groupvpn_gcks_group_t *group, uint64_t now)
 	}
 	if (group->lists.settles && group->lists.settles <= now)
 	{
-		group->lists.settles = 0;
-		group->lists.due = now;
+		settle(group);
 	}
 	if (group->lists.due <= now)
 	{

@@ -92,6 +92,9 @@ struct groupvpn_registration_t {
 	bool by_keys;
 	bool too_many;
 
+	/** it is back after a restart of the GCKS */
+	bool returned;
+
 	/** state of the group that its last change brought */
 	uint32_t changed;
 

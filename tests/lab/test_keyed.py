@@ -177,6 +177,7 @@ def test_policy_limits_claims(lab):
              "registered", "alone1 to be registered again")
 
 
+@pytest.mark.long
 def test_configuration_is_checked(lab):
     path = "/etc/swanctl/swanctl.conf"
     for prefixes in ("10.1.0.0/24, 10.1.0.0/24", "10.1.0.1/24", "0.0.0.0/0",
@@ -231,6 +232,7 @@ def test_eviction_takes_the_routes_back(lab):
     assert lab.asked(lab.site("alone2"), "blue", "10.1.0.10") == "alone1.blue"
 
 
+@pytest.mark.long
 def test_the_reflectors_bgpd_restarts(lab):
     lab["sr"].bgpd.kill()
     lab["sr"].bgpd.start()
@@ -241,6 +243,28 @@ def test_the_reflectors_bgpd_restarts(lab):
     assert lab.asked(lab.site("routed"), "blue", "10.1.0.10") == "alone1.blue"
 
 
+@pytest.mark.long
+def test_the_gcks_restarts(lab):
+    """Who comes back first does not lose the routes to those that do not yet."""
+    lab["sr"].charon.kill()
+    lab["sr"].charon.start()
+    lab["sr"].load_swanctl()
+    lab.register_again("alone1")
+    wait_for(lambda: set(lab.registered("blue")) and
+             counters(lab["sr"], "blue")["registrations"] > 0,
+             "alone1 to be registered again")
+    assert {"10.2.0.0/24", "10.3.0.0/24"} <= lab.routes(lab.site("alone1"),
+                                                        "blue")
+    for name in ("alone2", "routed"):
+        lab.register_again(name)
+    wait_for(lambda: len([m for m in ctl_json(lab["sr"], "list-members")
+                          if m["state"] == "registered"]) == 3,
+             "all to be registered again")
+    lab.wait_until_up()
+    assert lab.asked(lab.site("alone1"), "blue", "10.3.0.10") == "routed.blue"
+
+
+@pytest.mark.long
 def test_a_site_that_stops_is_withdrawn(lab):
     lab["alone1"].charon.stop()
     wait_for_routes(lab, "alone2", "10.3.0.0/24")
