@@ -301,10 +301,40 @@ static enum gvpn_map_kind wanted_kind(const struct peer *peer, afi_t afi,
 	return gvpn_binds_count(gvpn.binds) ? GVPN_MAP_MEMBER : GVPN_MAP_NONE;
 }
 
+static struct update_subgroup *subgroup_of(const struct gvpn_policy *policy)
+{
+	struct peer_af *paf =
+		peer_af_find(policy->peer, policy->afi, policy->safi);
+
+	return paf ? paf->subgroup : NULL;
+}
+
+/* A neighbour that shared its updates with others and leaves them has, from
+ * bgpd, a copy of what was sent to it; but not of what bgpd compares to leave
+ * out what was sent, so that all of it would be sent once more. */
+static void keep_sent(struct update_subgroup *from, struct update_subgroup *to)
+{
+	struct bgp_adj_out *sent, *copy;
+
+	if (!from || !to || from == to)
+		return;
+	sent = TAILQ_FIRST(&from->adjq);
+	SUBGRP_FOREACH_ADJ (to, copy) {
+		if (!sent || sent->dest != copy->dest ||
+		    sent->addpath_tx_id != copy->addpath_tx_id)
+			return;
+		/* what waits to be sent will be compared when it is */
+		if (!sent->adv)
+			gvpn_adj_out_same(copy, sent);
+		sent = TAILQ_NEXT(sent, subgrp_adj_train);
+	}
+}
+
 /* Sets or, with name NULL, takes out the neighbour's map without touching
  * whether it is the neighbour's own or its peer-group's. */
 static void filter_set(struct gvpn_policy *policy, const char *name)
 {
+	struct update_subgroup *before_subgroup = subgroup_of(policy);
 	struct peer *peer = policy->peer;
 	uint8_t *override = &peer->filter_override[policy->afi][policy->safi]
 						  [policy->direct];
@@ -318,6 +348,8 @@ static void filter_set(struct gvpn_policy *policy, const char *name)
 		peer_route_map_unset(peer, policy->afi, policy->safi,
 				     policy->direct);
 	*override = before;
+	if (policy->direct == RMAP_OUT)
+		keep_sent(before_subgroup, subgroup_of(policy));
 }
 
 static void policy_free(struct gvpn_policy *policy)

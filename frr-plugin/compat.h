@@ -25,6 +25,17 @@
 #define gvpn_peer_status(peer) ((peer)->connection->status)
 #define gvpn_peer_address(peer) (&(peer)->connection->su)
 
+/* The copy is of what was sent, and says so. */
+static inline void gvpn_adj_out_same(struct bgp_adj_out *copy,
+				     const struct bgp_adj_out *sent)
+{
+#ifdef GVPN_FRR_HAS_ATTR_HASH
+	copy->attr_hash = sent->attr_hash;
+#endif
+	if (!copy->labels && sent->labels)
+		copy->labels = bgp_labels_intern(sent->labels);
+}
+
 /* A second client, to which interfaces and VRFs are not told again: they are
  * the business of bgpd's own. */
 #define GVPN_ZCLIENT_OPTIONS zclient_options_auxiliary
@@ -60,6 +71,12 @@ static inline void gvpn_path_set_label(struct bgp_path_info *pi,
 #define gvpn_peer_established(peer) peer_established(peer)
 #define gvpn_peer_status(peer) ((peer)->status)
 #define gvpn_peer_address(peer) (&(peer)->su)
+
+static inline void gvpn_adj_out_same(struct bgp_adj_out *copy,
+				     const struct bgp_adj_out *sent)
+{
+	copy->attr_hash = sent->attr_hash;
+}
 
 /* Without auxiliary clients there is this one to which zebra says nothing
  * unasked; here, its routes go with it as those of others do. */
