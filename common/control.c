@@ -37,12 +37,12 @@ enum tlv {
 	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
 	TLV_PEERS,
-	TLV_PREFIXES = 27,
+	TLV_LABEL = 26,
+	TLV_PREFIXES,
 	TLV_END
 };
 
 #define BIT(t) (1u << TLV_##t)
-#define UNASSIGNED (0xfu << 23)
 #define MEMBER_IDS (BIT(GROUP_ID) | BIT(MEMBER_ID))
 #define OTHER_ROUTE_KEY (BIT(OTHER_ROUTE_EPOCH) | BIT(OTHER_ROUTE_SECRET))
 #define GROUP_IDS (BIT(GROUP_ID) | BIT(GATEWAY) | BIT(ROLE) | BIT(NAME))
@@ -61,7 +61,7 @@ static const struct layout layouts[] = {
 	[GV_CTL_REGISTRATION] = {"registration",
 				 MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY) |
 					 BIT(IDENTITY),
-				 BIT(PEERS)},
+				 BIT(PEERS) | BIT(LABEL)},
 	[GV_CTL_REGISTRATION_DOWN] = {"registration down", MEMBER_IDS,
 				      BIT(TEXT)},
 	[GV_CTL_PEER_STATUS] = {"peer status",
@@ -177,6 +177,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(IDENTITY);
 	if (msg->peers[0])
 		set |= BIT(PEERS);
+	if (msg->label[0])
+		set |= BIT(LABEL);
 	if (msg->text[0])
 		set |= BIT(TEXT);
 	if (msg->rekey_len)
@@ -269,6 +271,9 @@ static void put_value(struct gv_writer *w, enum tlv type,
 		break;
 	case TLV_PART:
 		gv_put_bytes(w, (const uint8_t *)msg->part, msg->part_len);
+		break;
+	case TLV_LABEL:
+		put_text(w, msg->label);
 		break;
 	case TLV_PREFIXES:
 		for (unsigned int i = 0; i < msg->prefix_count; i++)
@@ -466,12 +471,25 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_name(r, msg->command, GV_NAME_MAX);
 	case TLV_PART:
 		return get_part(r, msg);
+	case TLV_LABEL:
+		return get_text(r, msg->label, GV_NAME_MAX);
 	case TLV_PREFIXES:
 		return get_prefixes(r, msg);
 	case TLV_END:
 		break;
 	}
 	return false;
+}
+
+/* Some numbers below TLV_END are not in use. */
+static bool is_known(uint16_t type)
+{
+	uint32_t known = member_layout.mandatory | member_layout.optional |
+			 gcks_layout.mandatory | gcks_layout.optional;
+
+	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
+		known |= layouts[i].mandatory | layouts[i].optional;
+	return type && type < TLV_END && known & 1u << type;
 }
 
 /* seen: the known TLVs that were there. */
@@ -485,7 +503,7 @@ static enum gv_ctl_error get_tlvs(struct gv_reader *r, struct gv_ctl_msg *msg,
 
 		if (!gv_get_sub(r, len, &value))
 			return GV_CTL_TRUNCATED;
-		if (!type || type >= TLV_END || UNASSIGNED & 1u << type)
+		if (!is_known(type))
 			continue;
 		if (*seen & 1u << type || !get_value(&value, type, msg) ||
 		    !gv_reader_done(&value))

@@ -101,6 +101,8 @@ struct gv_ctl_msg {
 	size_t attr_len;
 	/* REGISTRATION: M, authenticated IKE identity; COMMAND */
 	char identity[GV_TEXT_MAX + 1];
+	/* REGISTRATION: what the policy server calls it; empty = nothing */
+	char label[GV_NAME_MAX + 1];
 	/* REGISTRATION: whom it names; empty = all */
 	char peers[GV_PEERS_MAX + 1];
 	bool ready; /* PEER_STATUS: SAs and neighbour are in the kernel; WANT */

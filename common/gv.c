@@ -67,7 +67,7 @@ static bool equals(const char *item, size_t len, const char *text)
 	return strlen(text) == len && strncasecmp(item, text, len) == 0;
 }
 
-bool gv_peers_name(const char *peers, const char *identity,
+bool gv_peers_name(const char *peers, const char *identity, const char *label,
 		   const struct gv_addr *gateway)
 {
 	char address[GV_ADDR_STRLEN];
@@ -78,7 +78,9 @@ bool gv_peers_name(const char *peers, const char *identity,
 	while (*peers) {
 		size_t len = strcspn(peers, ",");
 
-		if (equals(peers, len, identity) || equals(peers, len, address))
+		if (len &&
+		    (equals(peers, len, identity) ||
+		     equals(peers, len, label) || equals(peers, len, address)))
 			return true;
 		peers += len + (peers[len] == ',');
 	}

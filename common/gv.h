@@ -19,8 +19,8 @@
 /* Longest printed identity or reason, without the NUL; longer is truncated. */
 #define GV_TEXT_MAX 255
 
-/* Longest list of members that one names, without the NUL: identities and
- * gateway addresses, separated by commas. */
+/* Longest list of members that one names, without the NUL: identities, labels
+ * and gateway addresses, separated by commas. */
 #define GV_PEERS_MAX 1000
 
 #define GV_SECRET_LEN 32	   /* group secret, route secret, PRK: octets */
@@ -54,9 +54,9 @@ const char *gv_addr_print(const struct gv_addr *addr, char *buf, size_t size);
  * beginning with '-' or '.'. */
 bool gv_name_valid(const char *name, size_t max);
 
-/* Whether a list of members is empty or names this one: its identity, case
- * apart, or its gateway. */
-bool gv_peers_name(const char *peers, const char *identity,
+/* Whether a list of members is empty or names this one: its identity or label
+ * ("" if it has none), case apart, or its gateway. */
+bool gv_peers_name(const char *peers, const char *identity, const char *label,
 		   const struct gv_addr *gateway);
 
 #endif /* GV_H */

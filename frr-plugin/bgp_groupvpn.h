@@ -263,7 +263,8 @@ struct gvpn_reg {
 	struct gv_addr from; /* the neighbour; of itself the gateway */
 	bool fixed;	     /* of a static group */
 	char identity[GV_TEXT_MAX + 1];
-	char *peers; /* members that it names, "" for all */
+	char label[GV_NAME_MAX + 1]; /* "" for none */
+	char *peers;		     /* members that it names, "" for all */
 	struct gvpn_origins_head origins[1];
 	bool stale;
 	bool ask; /* for its routes, once policies are as they should be */

@@ -622,7 +622,8 @@ static void reg_ask(struct gvpn_reg *reg)
 		return;
 	frr_each (gvpn_regs, gvpn.regs, other) {
 		if (other->group_id == reg->group_id &&
-		    gv_peers_name(reg->peers, other->identity, &other->gateway))
+		    gv_peers_name(reg->peers, other->identity, other->label,
+				  &other->gateway))
 			other->ask = true;
 	}
 }
@@ -633,6 +634,7 @@ static bool reg_is(const struct gvpn_reg *reg, const struct gvpn_reg *wanted)
 	       gv_addr_equal(&reg->gateway, &wanted->gateway) &&
 	       gv_addr_equal(&reg->from, &wanted->from) &&
 	       strcmp(reg->identity, wanted->identity) == 0 &&
+	       strcmp(reg->label, wanted->label) == 0 &&
 	       strcmp(reg->peers, wanted->peers) == 0;
 }
 
@@ -683,6 +685,7 @@ void gvpn_reg_set(const struct gvpn_reg *wanted)
 	reg->fixed = wanted->fixed;
 	reg->since = monotime(NULL);
 	strlcpy(reg->identity, wanted->identity, sizeof(reg->identity));
+	strlcpy(reg->label, wanted->label, sizeof(reg->label));
 	gvpn_gateways_add(gvpn.gateways, reg);
 	limited = is_limited(reg);
 	reg_set_peers(reg, wanted->peers);
@@ -708,6 +711,7 @@ void gvpn_reg_up(const struct gv_ctl_msg *msg)
 	};
 
 	strlcpy(wanted.identity, msg->identity, sizeof(wanted.identity));
+	strlcpy(wanted.label, msg->label, sizeof(wanted.label));
 	gvpn_reg_set(&wanted);
 }
 

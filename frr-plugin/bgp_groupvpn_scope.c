@@ -3,19 +3,20 @@
  * Which members' routes an S/R gives to a neighbour.
  *
  * A member that registers may name the members that it wants to know, by
- * identity or gateway.  Two members get one another's routes if each names the
- * other or names nobody.  What that comes to for a neighbour, its scope, is
- * part of what makes its route-map one of its own, so that neighbours with the
- * same scope share an update-group: in a group where nobody names anybody, all
- * of them.
+ * identity, label or gateway.  Two members get one another's routes if each
+ * names the other or names nobody.  What that comes to for a neighbour, its
+ * scope, is part of what makes its route-map one of its own, so that neighbours
+ * with the same scope share an update-group: in a group where nobody names
+ * anybody, all of them.
  */
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
 
 static bool know_each_other(const struct gvpn_reg *a, const struct gvpn_reg *b)
 {
-	return a == b || (gv_peers_name(a->peers, b->identity, &b->gateway) &&
-			  gv_peers_name(b->peers, a->identity, &a->gateway));
+	return a == b ||
+	       (gv_peers_name(a->peers, b->identity, b->label, &b->gateway) &&
+		gv_peers_name(b->peers, a->identity, a->label, &a->gateway));
 }
 
 static struct gvpn_reg *first_of(uint32_t group_id)

@@ -384,7 +384,8 @@ struct member_line {
 	uint16_t id;
 	uint32_t sender_id;
 	const struct gv_addr *gateway;
-	const char *identity; /* NULL: not known to a member */
+	const char *identity;	   /* NULL: not known to a member */
+	const char *label, *peers; /* S/R: "" for none */
 	const char *state;
 	unsigned int routes;
 	time_t since;
@@ -405,6 +406,8 @@ static void member_line_out(struct vty *vty, json_object *json,
 		if (line->identity)
 			vty_out(vty, "%-28s ", line->identity);
 		vty_out(vty, "%s\n", line->state);
+		if (line->peers && line->peers[0])
+			vty_out(vty, "%6s names %s only\n", "", line->peers);
 		return;
 	}
 
@@ -416,6 +419,10 @@ static void member_line_out(struct vty *vty, json_object *json,
 	json_object_int_add(object, "routes", line->routes);
 	if (line->identity)
 		json_object_string_add(object, "identity", line->identity);
+	if (line->label && line->label[0])
+		json_object_string_add(object, "label", line->label);
+	if (line->peers && line->peers[0])
+		json_object_string_add(object, "peers", line->peers);
 	json_object_string_add(object, "state", line->state);
 	json_object_array_add(json, object);
 }
@@ -453,6 +460,8 @@ static void show_registrations(struct vty *vty, json_object *json,
 			.sender_id = reg->sender_id,
 			.gateway = &reg->gateway,
 			.identity = reg->fixed ? "-" : reg->identity,
+			.label = reg->label,
+			.peers = reg->peers,
 			.state = reg_state(reg, state, sizeof(state)),
 			.routes = routes[reg->member_id],
 			.since = reg->since,

@@ -962,8 +962,8 @@ static const struct {
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
 		"names of connections, separated by commas" },
 	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
-		"identities or gateway addresses of members, separated by commas, at "
-		"most 1000 characters" },
+		"identities, labels or gateway addresses of members, separated by "
+		"commas, at most 1000 characters" },
 	{ "prefixes", GV_ROLE_MEMBER, FALSE, parse_prefixes,
 		"unicast prefixes such as 10.1.0.0/24 or 2001:db8:1::/48, separated by "
 		"commas: without bits beyond the length, none twice, no default route, "

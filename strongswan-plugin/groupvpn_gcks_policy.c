@@ -8,7 +8,9 @@
 
 #include "groupvpn_gcks_policy.h"
 #include "groupvpn_gcks_group.h"
+#include "groupvpn_gcks_prefixes.h"
 #include "groupvpn_gcks_rekey.h"
+#include "groupvpn_gcks_tell.h"
 
 #include <daemon.h>
 #include <processing/jobs/callback_job.h>
@@ -339,8 +341,13 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 		}
 		else if (registration->ike_sa)
 		{
-			memcpy(registration->label, decision.label,
-				   sizeof(registration->label));
+			if (!streq(registration->label, decision.label))
+			{
+				memcpy(registration->label, decision.label,
+					   sizeof(registration->label));
+				groupvpn_gcks_tell_label(group, registration);
+				groupvpn_gcks_prefixes_rename(group, registration);
+			}
 			if (decision.direction != registration->direction)
 			{
 				renew(group, registration);

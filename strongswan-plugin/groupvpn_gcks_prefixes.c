@@ -155,7 +155,7 @@ static bool names(groupvpn_registration_t *one, groupvpn_registration_t *other)
 		return TRUE;
 	}
 	snprintf(identity, sizeof(identity), "%Y", other->identity);
-	return gv_peers_name(one->peers, identity, &gateway);
+	return gv_peers_name(one->peers, identity, other->label, &gateway);
 }
 
 /**
@@ -568,6 +568,15 @@ void groupvpn_gcks_prefixes_follow(groupvpn_gcks_group_t *group,
 		check_count(group, registration);
 		touch(group, registration);
 	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_prefixes_rename(groupvpn_gcks_group_t *group,
+								   groupvpn_registration_t *registration)
+{
+	touch(group, registration);
 }
 
 /*

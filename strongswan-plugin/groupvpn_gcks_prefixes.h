@@ -82,6 +82,12 @@ void groupvpn_gcks_prefixes_follow(groupvpn_gcks_group_t *group,
 								   groupvpn_registration_t *registration);
 
 /**
+ * A member's label has changed: others may name it now, or do no more.
+ */
+void groupvpn_gcks_prefixes_rename(groupvpn_gcks_group_t *group,
+								   groupvpn_registration_t *registration);
+
+/**
  * A bgpd has come: what others than it have heard is forgotten after a while.
  */
 void groupvpn_gcks_prefixes_greet(groupvpn_gcks_group_t *group, u_int client);

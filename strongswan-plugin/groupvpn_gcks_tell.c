@@ -261,6 +261,19 @@ static void registration_msg(groupvpn_gcks_group_t *group,
 	snprintf(msg->identity, sizeof(msg->identity), "%Y",
 			 registration->identity);
 	snprintf(msg->peers, sizeof(msg->peers), "%s", registration->peers ?: "");
+	snprintf(msg->label, sizeof(msg->label), "%s", registration->label);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_tell_label(groupvpn_gcks_group_t *group,
+							  groupvpn_registration_t *registration)
+{
+	struct gv_ctl_msg msg;
+
+	registration_msg(group, registration, &msg);
+	group->gcks->control->broadcast(group->gcks->control, &msg);
 }
 
 /*

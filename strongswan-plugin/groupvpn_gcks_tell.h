@@ -43,6 +43,12 @@ void groupvpn_gcks_tell_member(groupvpn_gcks_group_t *group,
 							   groupvpn_registration_t *registration);
 
 /**
+ * Tell that a registered member's label has changed.
+ */
+void groupvpn_gcks_tell_label(groupvpn_gcks_group_t *group,
+							  groupvpn_registration_t *registration);
+
+/**
  * Tell that a member is registered no more.
  *
  * @param registration	the registration, still as it was

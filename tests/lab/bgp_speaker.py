@@ -78,13 +78,49 @@ def update(asn, group_id, nlris, value, next_hop, attribute_type=255):
     return message(UPDATE, struct.pack("!HH", 0, len(attributes)) + attributes)
 
 
+def attributes(body):
+    """The path attributes of an UPDATE's body, by type."""
+    withdrawn, = struct.unpack("!H", body[:2])
+    size, = struct.unpack("!H", body[2 + withdrawn:4 + withdrawn])
+    data = body[4 + withdrawn:4 + withdrawn + size]
+    found = {}
+    while data:
+        flags, kind = data[:2]
+        head = 4 if flags & 0x10 else 3
+        length = int.from_bytes(data[2:head], "big")
+        found[kind] = data[head:head + length]
+        data = data[head + length:]
+    return found
+
+
+def vpnv6_prefixes(data):
+    """(RD as "1:100", address) of VPNv6 NLRIs, all of them /128."""
+    found = []
+    while data:
+        if data[0] != 24 + 64 + 128:
+            raise ValueError(f"an NLRI of {data[0]} bits")
+        member_id, group_id = struct.unpack("!HI", data[6:12])
+        found.append((f"{member_id}:{group_id}",
+                      str(ipaddress.ip_address(data[12:28]))))
+        data = data[28:]
+    return found
+
+
+def changes(body):
+    """What an UPDATE's body announces and withdraws for VPNv6."""
+    found = attributes(body)
+    reach, unreach = found.get(14, b""), found.get(15, b"")
+    announced = vpnv6_prefixes(reach[5 + reach[3]:]) if reach else []
+    return announced, vpnv6_prefixes(unreach[3:])
+
+
 class Speaker:
     """A session that stays up by itself until close()."""
 
     def __init__(self, connection, asn, router_id):
         self.connection = connection
         self.asn = asn
-        self.received = []  # (type, body) of UPDATEs and NOTIFICATIONs
+        self.received = []  # (type, body), all but OPEN and KEEPALIVE
         self.closed = False
         self.established = threading.Event()
         connection.settimeout(None)
@@ -143,7 +179,7 @@ class Speaker:
                     self.connection.sendall(message(KEEPALIVE))
                 if kind == KEEPALIVE:
                     self.established.set()
-                elif kind in (UPDATE, NOTIFICATION):
+                elif kind in (UPDATE, NOTIFICATION, REFRESH):
                     self.received.append((kind, body))
         except OSError:
             self.closed = True

@@ -224,6 +224,12 @@ def is_registered(lab, since):
     return lab["sr"].wait_for_log("charon", f"'{OUTSIDER}' at", since)
 
 
+def label_at_bgpd(lab):
+    shown = lab["sr"].bgp_json("show bgp group-vpn strict members")
+    return next(m["label"] for m in shown["members"]
+                if m["identity"] == OUTSIDER)
+
+
 def test_server_decides(lab, admit, server):
     """It allows, refuses, and takes back; also what a member may do."""
     sr = lab["sr"]
@@ -237,6 +243,11 @@ def test_server_decides(lab, admit, server):
     admitted(lab)
     assert member(lab)["direction"] == "send"
     assert member(lab)["label"] == "camera-1"
+    # The S/R knows it, too: others may name it by that.
+    assert label_at_bgpd(lab) == "camera-1"
+    server.members(outsider={"receive": False, "label": "camera-2"})
+    server.recheck()
+    wait_for(lambda: label_at_bgpd(lab) == "camera-2", "the other label")
     counted = counters(sr, "strict")
     assert counted["policy-asked"] >= 2
     assert counted["policy-allowed"] and counted["policy-denied"]

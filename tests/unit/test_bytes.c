@@ -197,15 +197,17 @@ static void peers(void **state)
 {
 	struct gv_addr gateway = addr("192.0.2.5");
 
-	assert_true(gv_peers_name("", "a", &gateway));
-	assert_true(gv_peers_name("a", "a", &gateway));
-	assert_true(gv_peers_name("x,A", "a", &gateway));
-	assert_true(gv_peers_name("x,192.0.2.5,y", "a", &gateway));
-	assert_false(gv_peers_name("x", "a", &gateway));
-	assert_false(gv_peers_name("aa,b", "a", &gateway));
-	assert_false(gv_peers_name("a b", "a", &gateway));
-	assert_false(gv_peers_name("192.0.2.50,192.0.2", "a", &gateway));
-	assert_false(gv_peers_name(",", "a", &gateway));
+	assert_true(gv_peers_name("", "a", "", &gateway));
+	assert_true(gv_peers_name("a", "a", "", &gateway));
+	assert_true(gv_peers_name("x,A", "a", "", &gateway));
+	assert_true(gv_peers_name("x,192.0.2.5,y", "a", "", &gateway));
+	assert_false(gv_peers_name("x", "a", "", &gateway));
+	assert_false(gv_peers_name("aa,b", "a", "", &gateway));
+	assert_false(gv_peers_name("a b", "a", "", &gateway));
+	assert_false(gv_peers_name("192.0.2.50,192.0.2", "a", "", &gateway));
+	assert_false(gv_peers_name(",", "a", "", &gateway));
+	assert_true(gv_peers_name("x,HQ", "a", "hq", &gateway));
+	assert_false(gv_peers_name("x,h", "a", "hq", &gateway));
 }
 
 int main(void)

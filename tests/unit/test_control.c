@@ -33,10 +33,13 @@
 #define TEXT_LEFT "0010 0004 6c656674"
 #define REKEY "0011 0004 b0b1b2b3"
 #define PEERS "0016 0006 612c62403163"
+#define LABEL "001a 0002 6871"
 #define NLRIS                                                                  \
 	"001b 0024 0680 86ae956aa8bc550f56373d62d4adabac"                      \
 	"0680 2a6f75f99766289ac5a43d4ca69f28b2"
 #define UNKNOWN "00f0 0003 aabbcc"
+/* Below the last number, and nobody's. */
+#define UNUSED "0017 0003 aabbcc"
 #define OTHER_ROUTE_EPOCH "0014 0004 00000004"
 #define OTHER_ROUTE_SECRET                                                     \
 	"0015 0020 909192939495969798999a9b9c9d9e9f"                           \
@@ -205,6 +208,8 @@ static void example_registration(void **state)
 	encodes_to(msg, REGISTRATION);
 	strcpy(msg.peers, "a,b@1c");
 	encodes_to(msg, REGISTRATION PEERS);
+	strcpy(msg.label, "hq");
+	encodes_to(msg, REGISTRATION PEERS LABEL);
 	encodes_to(with_text(of_member(GV_CTL_REGISTRATION_DOWN), "left"),
 		   HEAD("0d") GROUP_ID MEMBER_ID TEXT_LEFT);
 	encodes_to(of_member(GV_CTL_REGISTRATION_DOWN),
@@ -565,6 +570,7 @@ static void malformed(void **state)
 		{HEAD("14") UNKNOWN EMPTY GROUP_ID EMPTY EMPTY MEMBER_ID
 			 SENDER_ID UNKNOWN GATEWAY "0000 0000",
 		 GV_CTL_OK},
+		{PEER UNUSED UNUSED, GV_CTL_OK},
 		{"0114 ffff 0a0b0c0d" GROUP_ID MEMBER_ID SENDER_ID GATEWAY,
 		 GV_CTL_OK},
 		/* one absent */
@@ -642,6 +648,9 @@ static void malformed(void **state)
 		{PEER PEERS, GV_CTL_BAD_TLV},
 		{REGISTRATION PEERS PEERS, GV_CTL_BAD_TLV},
 		{REGISTRATION "0016 0000", GV_CTL_BAD_TLV},
+		{REGISTRATION LABEL LABEL, GV_CTL_BAD_TLV},
+		{REGISTRATION "001a 0000", GV_CTL_BAD_TLV},
+		{PEER LABEL, GV_CTL_BAD_TLV},
 		{REGISTRATION "0016 0002 6101", GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ATTR, GV_CTL_BAD_TLV},
 		{HEAD("02") GROUP_ID, GV_CTL_BAD_TLV},
@@ -746,6 +755,7 @@ static void too_long(void **state)
 		{GV_CTL_GROUP, 8, GV_IFNAME_MAX + 1},
 		{GV_CTL_REKEY, 17, GV_REKEY_MAX + 1},
 		{GV_CTL_COMMAND, 18, GV_NAME_MAX + 1},
+		{GV_CTL_REGISTRATION, 26, GV_NAME_MAX + 1},
 		{GV_CTL_ANSWER, 19, GV_CTL_PART_MAX + 1},
 	};
 
