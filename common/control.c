@@ -37,7 +37,9 @@ enum tlv {
 	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
 	TLV_PEERS,
-	TLV_LABEL = 26,
+	TLV_DISCOVERY = 24,
+	TLV_HINTS,
+	TLV_LABEL,
 	TLV_PREFIXES,
 	TLV_END
 };
@@ -76,6 +78,8 @@ static const struct layout layouts[] = {
 	[GV_CTL_PEER] = {"peer", MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY), 0},
 	[GV_CTL_PEER_DOWN] = {"peer down", MEMBER_IDS, 0},
 	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY)},
+	[GV_CTL_DISCOVER] = {"discover", BIT(GROUP_ID), BIT(NAME)},
+	[GV_CTL_DISCOVERED] = {"discovered", BIT(GROUP_ID), BIT(HINTS)},
 	[GV_CTL_COMMAND] = {"command", BIT(COMMAND),
 			    BIT(NAME) | BIT(MEMBER_ID) | BIT(IDENTITY) |
 				    BIT(TEXT)},
@@ -92,7 +96,7 @@ static const struct layout member_layout = {
 static const struct layout gcks_layout = {
 	"group",
 	GROUP_IDS | BIT(ATTR),
-	BIT(EPOCH) | BIT(SAS),
+	BIT(EPOCH) | BIT(SAS) | BIT(DISCOVERY),
 };
 
 static const struct layout *find_layout(uint8_t type)
@@ -183,6 +187,10 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(TEXT);
 	if (msg->rekey_len)
 		set |= BIT(REKEY);
+	if (msg->discovery_open)
+		set |= BIT(DISCOVERY);
+	if (msg->n_hints)
+		set |= BIT(HINTS);
 	if (gv_name_valid(msg->command, GV_NAME_MAX))
 		set |= BIT(COMMAND);
 	if (msg->part_len && msg->part_len <= GV_CTL_PART_MAX)
@@ -199,6 +207,14 @@ static void put_text(struct gv_writer *w, const char *text)
 		unsigned char c = text[i];
 
 		gv_put8(w, c < ' ' || c == 0x7f ? '?' : c);
+	}
+}
+
+static void put_hints(struct gv_writer *w, const struct gv_ctl_msg *msg)
+{
+	for (unsigned int i = 0; i < msg->n_hints; i++) {
+		gv_put8(w, msg->hints[i].len);
+		gv_put_bytes(w, msg->hints[i].bytes, msg->hints[i].len);
 	}
 }
 
@@ -272,8 +288,14 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_PART:
 		gv_put_bytes(w, (const uint8_t *)msg->part, msg->part_len);
 		break;
+	case TLV_DISCOVERY:
+		gv_put8(w, msg->discovery_open);
+		break;
 	case TLV_LABEL:
 		put_text(w, msg->label);
+		break;
+	case TLV_HINTS:
+		put_hints(w, msg);
 		break;
 	case TLV_PREFIXES:
 		for (unsigned int i = 0; i < msg->prefix_count; i++)
@@ -282,6 +304,16 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_END:
 		break;
 	}
+}
+
+static bool hints_valid(const struct gv_ctl_msg *msg)
+{
+	if (msg->n_hints > GV_HINTS_MAX)
+		return false;
+	for (unsigned int i = 0; i < msg->n_hints; i++)
+		if (msg->hints[i].len != 4 && msg->hints[i].len != 16)
+			return false;
+	return true;
 }
 
 size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
@@ -296,7 +328,7 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 	if ((msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX)) ||
 	    (msg->name[0] && !(set & BIT(NAME))))
 		return 0;
-	if (msg->rekey_len > GV_REKEY_MAX ||
+	if (msg->rekey_len > GV_REKEY_MAX || !hints_valid(msg) ||
 	    msg->prefix_count > GV_CTL_PREFIXES_MAX ||
 	    (msg->has_other_route_secret &&
 	     msg->other_route_epoch == msg->route_epoch))
@@ -405,12 +437,26 @@ static bool get_secret(struct gv_reader *r, uint8_t to[GV_SECRET_LEN],
 	return true;
 }
 
-static bool get_ready(struct gv_reader *r, bool *ready)
+static bool get_bool(struct gv_reader *r, bool *is)
 {
 	uint8_t value = gv_get8(r);
 
-	*ready = value == 1;
+	*is = value == 1;
 	return value <= 1;
+}
+
+static bool get_hints(struct gv_reader *r, struct gv_ctl_msg *msg)
+{
+	struct gv_reader addr;
+
+	do {
+		if (msg->n_hints == GV_HINTS_MAX ||
+		    !gv_get_sub(r, gv_get8(r), &addr) ||
+		    !get_addr(&addr, &msg->hints[msg->n_hints]))
+			return false;
+		msg->n_hints++;
+	} while (r->left);
+	return true;
 }
 
 /* Reads one value; the caller checks that nothing of it is left over. */
@@ -462,7 +508,7 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 	case TLV_PEERS:
 		return get_text(r, msg->peers, GV_PEERS_MAX);
 	case TLV_READY:
-		return get_ready(r, &msg->ready);
+		return get_bool(r, &msg->ready);
 	case TLV_TEXT:
 		return get_text(r, msg->text, GV_TEXT_MAX);
 	case TLV_REKEY:
@@ -471,8 +517,12 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_name(r, msg->command, GV_NAME_MAX);
 	case TLV_PART:
 		return get_part(r, msg);
+	case TLV_DISCOVERY:
+		return get_bool(r, &msg->discovery_open);
 	case TLV_LABEL:
 		return get_text(r, msg->label, GV_NAME_MAX);
+	case TLV_HINTS:
+		return get_hints(r, msg);
 	case TLV_PREFIXES:
 		return get_prefixes(r, msg);
 	case TLV_END:

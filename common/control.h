@@ -61,6 +61,13 @@ enum gv_ctl_type {
 	GV_CTL_HEARD = 25,
 	GV_CTL_UNHEARD = 26,
 
+	/* charon -> bgpd: the host is to be a member of a group of this name,
+	 * what do its descriptors say; without a name: it is not any more */
+	GV_CTL_DISCOVER = 23,
+	/* bgpd -> charon, at once and when it changes: the gateways in the
+	 * descriptors of such a group; they are not authenticated */
+	GV_CTL_DISCOVERED = 24,
+
 	/* management: client -> charon, and back */
 	GV_CTL_COMMAND = 30,
 	GV_CTL_ANSWER = 31, /* any number with a part of the answer, one
@@ -82,7 +89,8 @@ struct gv_ctl_msg {
 	struct gv_addr gateway; /* REGISTRATION, PEER: M; GROUP: M, our own */
 	/* GROUP */
 	uint8_t role;			/* M, enum gv_role */
-	char name[GV_NAME_MAX + 1];	/* M, as in swanctl.conf; COMMAND */
+	char name[GV_NAME_MAX + 1];	/* M, as in swanctl.conf; COMMAND,
+					   DISCOVER */
 	char vrf[GV_IFNAME_MAX + 1];	/* member; empty = default table */
 	char device[GV_IFNAME_MAX + 1]; /* member: M, the group device */
 	uint32_t epoch;			/* newest data epoch, for show */
@@ -99,6 +107,8 @@ struct gv_ctl_msg {
 	 * HEARD: M, that of the routes. */
 	uint8_t attr[GV_ATTR_MAX];
 	size_t attr_len;
+	/* GCKS: the descriptor goes to all neighbours, members or not */
+	bool discovery_open;
 	/* REGISTRATION: M, authenticated IKE identity; COMMAND */
 	char identity[GV_TEXT_MAX + 1];
 	/* REGISTRATION: what the policy server calls it; empty = nothing */
@@ -113,6 +123,9 @@ struct gv_ctl_msg {
 	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */
 	uint8_t rekey[GV_REKEY_MAX];
 	size_t rekey_len;
+	/* DISCOVERED: the preferred one first */
+	struct gv_addr hints[GV_HINTS_MAX];
+	unsigned int n_hints;
 	/* HELLO, REGISTRATION_DOWN, PEER_STATUS; COMMAND: reason */
 	char text[GV_TEXT_MAX + 1];
 	/* COMMAND: M, one of those in doc/vici.md */

@@ -23,6 +23,9 @@
  * and gateway addresses, separated by commas. */
 #define GV_PEERS_MAX 1000
 
+/* Most addresses at which a group's key server may be, by what BGP says. */
+#define GV_HINTS_MAX 4
+
 #define GV_SECRET_LEN 32	   /* group secret, route secret, PRK: octets */
 #define GV_MAC_LEN 16		   /* HMAC-SHA-512/256-128: octets */
 #define GV_SENDER_ID_MAX 0xffffffu /* Sender-IDs are 24 bit, 0 is not used */

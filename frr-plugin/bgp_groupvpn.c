@@ -377,6 +377,7 @@ static void default_instance_delete(struct bgp *bgp)
 
 	gvpn_static_forget();
 	gvpn_heard_forget_vpn();
+	gvpn_discovery_forget_vpn();
 	gvpn_rr_forget_bgp();
 	frr_each (gvpn_binds, gvpn.binds, bind)
 		gvpn_export_forget_vpn(bind);
@@ -447,6 +448,7 @@ static int on_late_init(struct event_loop *master)
 	gvpn_path_init();
 	gvpn_route_init();
 	gvpn_hand_init();
+	gvpn_discovery_init();
 	gvpn_zebra_init();
 	gvpn_ctl_init();
 	gvpn_policy_init();

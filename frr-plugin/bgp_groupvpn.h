@@ -11,10 +11,11 @@
  *   bgp_groupvpn_static.c  S/R: groups that the configuration has, not charon
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
  *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
- *   bgp_groupvpn_scope.c   S/R: which members' routes a member gets
+ *   bgp_groupvpn_scope.c   S/R: what of which groups a neighbour gets
  *   bgp_groupvpn_rr.c      S/R: descriptors, reflection, policing
  *   bgp_groupvpn_origin.c  S/R: announces members that have no bgpd
  *   bgp_groupvpn_hand.c    S/R: hands charon what is heard, for those
+ *   bgp_groupvpn_discovery.c  member-to-be: where the key server is
  *   bgp_groupvpn_read.c    member: what a group attribute says
  *   bgp_groupvpn_inner.c   member: inner attributes, out of and into bgpd's
  *   bgp_groupvpn_seal.c    member: what a route is announced as
@@ -219,6 +220,7 @@ struct gvpn_group {
 	struct gv_addr from; /* the neighbour that brings the descriptor */
 	uint8_t *descriptor; /* attribute value; NULL: no valid one */
 	size_t descriptor_len;
+	bool discovery_open;	/* it goes to all neighbours */
 	struct gvpn_own own;	/* the descriptor route */
 	unsigned int reflected; /* routes, counted for "show" */
 	unsigned int limiting;	/* members that name others */
@@ -269,6 +271,19 @@ struct gvpn_reg {
 	bool stale;
 	bool ask; /* for its routes, once policies are as they should be */
 	time_t since;
+};
+
+/* A group that charon is to be a member of. */
+PREDECL_RBTREE_UNIQ(gvpn_soughts);
+struct gvpn_sought {
+	struct gvpn_soughts_item item;
+	uint32_t group_id;
+	char name[GV_NAME_MAX + 1];
+	/* Gateways in its descriptors, that of the selected path first. */
+	struct gv_addr hints[GV_HINTS_MAX];
+	unsigned int n;
+	time_t logged; /* 0: not yet */
+	struct event *t_report;
 };
 
 struct gvpn {
@@ -408,6 +423,7 @@ void gvpn_ctl_send_member_down(const struct gvpn_member *member);
 void gvpn_ctl_send_rekey(const struct gvpn_group *group);
 /* Sets its generation; nothing happens if there is no connection. */
 void gvpn_ctl_send(struct gv_ctl_msg *msg);
+void gvpn_ctl_send_discovered(const struct gvpn_sought *sought);
 
 /* bgp_groupvpn_group.c ---------------------------------------------------- */
 
@@ -536,6 +552,8 @@ void gvpn_walker_stop(struct gvpn_walker *walker);
 
 bool gvpn_addr_of_peer(struct peer *peer, struct gv_addr *addr);
 bool gvpn_prefix_covers(const struct prefix *p, const struct gv_addr *addr);
+/* Whether it is a unicast destination; the default route and parts of it are. */
+bool gvpn_prefix_is_unicast(const struct gv_prefix *p);
 
 /* bgp_groupvpn_queue.c ---------------------------------------------------- */
 
@@ -549,8 +567,8 @@ bool gvpn_selection_is_due(const struct bgp_dest *dest);
 /* bgp_groupvpn_scope.c ---------------------------------------------------- */
 
 /* What a neighbour of an S/R may get: for each group, ascending, its group-ID,
- * how many members follow (or GVPN_SCOPE_ALL), and their member-IDs, ascending.
- * The caller frees (MTYPE_TMP). */
+ * how many members follow (or GVPN_SCOPE_ALL), and their member-IDs, ascending;
+ * none: nothing but the descriptor.  The caller frees (MTYPE_TMP). */
 #define GVPN_SCOPE_ALL UINT32_MAX
 uint32_t *gvpn_scope_of(struct peer *peer, size_t *n);
 bool gvpn_scope_has(const uint32_t *scope, size_t n, uint32_t group_id,
@@ -627,6 +645,8 @@ void gvpn_rr_forget_bgp(void);
 /* A registration came, changed or goes; limited: some in its group name, or
  * named, others. */
 void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited);
+/* The descriptor of some group goes, or went, to all neighbours. */
+void gvpn_rr_discovery_changed(void);
 /* What the configuration says of a neighbour, or of a peer-group's (its
  * configuration), has changed, and policies with it: asks for their routes. */
 void gvpn_rr_neighbor_changed(struct peer *changed);
@@ -659,6 +679,23 @@ void gvpn_hand_dest(struct bgp *bgp, struct bgp_dest *dest);
 /* The connection to charon is gone: nothing is wanted. */
 void gvpn_hand_forget(void);
 void gvpn_hand_forget_bgp(void);
+
+/* bgp_groupvpn_discovery.c ------------------------------------------------- */
+
+void gvpn_discovery_init(void);
+/* charon is, or is no longer, to be a member of a group. */
+void gvpn_discovery_seek(const struct gv_ctl_msg *msg);
+/* A destination in the VPNv6 table may have changed. */
+void gvpn_discovery_dest(struct bgp_dest *dest);
+/* charon names the groups anew, or is not asked any more. */
+void gvpn_discovery_forget(void);
+void gvpn_discovery_forget_vpn(void);
+bool gvpn_discovery_seeks(uint32_t group_id);
+const struct gvpn_sought *gvpn_discovery_find(const char *name);
+/* The gateways, separated by commas; "" if none is heard. */
+#define GVPN_HINTS_STRLEN (GV_HINTS_MAX * (GV_ADDR_STRLEN + 2))
+const char *gvpn_discovery_print(const struct gvpn_sought *sought, char *buf,
+				 size_t size);
 
 /* bgp_groupvpn_read.c ----------------------------------------------------- */
 

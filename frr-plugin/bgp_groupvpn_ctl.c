@@ -153,6 +153,18 @@ void gvpn_ctl_send_rekey(const struct gvpn_group *group)
 	gvpn_ctl_send(&msg);
 }
 
+void gvpn_ctl_send_discovered(const struct gvpn_sought *sought)
+{
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_DISCOVERED,
+		.group_id = sought->group_id,
+		.n_hints = sought->n,
+	};
+
+	memcpy(msg.hints, sought->hints, sizeof(msg.hints));
+	gvpn_ctl_send(&msg);
+}
+
 static void ctl_write(struct event *t)
 {
 	unsigned int n;
@@ -207,6 +219,7 @@ static void ctl_hello(const struct gv_ctl_msg *msg)
 		  ctl.version[0] ? ctl.version : "charon",
 		  ctl.restarted ? ", restarted since" : "");
 	gvpn_group_mark_stale();
+	gvpn_discovery_forget();
 }
 
 static void ctl_handle(const struct gv_ctl_msg *msg)
@@ -249,6 +262,9 @@ static void ctl_handle(const struct gv_ctl_msg *msg)
 		break;
 	case GV_CTL_WANT:
 		gvpn_hand_want(msg);
+		break;
+	case GV_CTL_DISCOVER:
+		gvpn_discovery_seek(msg);
 		break;
 	default: /* known, but not for us */
 		ctl.ignored++;
@@ -356,6 +372,7 @@ void gvpn_ctl_update(void)
 	}
 	if (!ctl_wanted()) {
 		gvpn_group_forget("nothing is configured for it");
+		gvpn_discovery_forget();
 		ctl.had_sync = false;
 		return;
 	}
@@ -393,6 +410,7 @@ void gvpn_ctl_clear(void)
 
 void gvpn_ctl_fini(void)
 {
+	gvpn_discovery_forget();
 	ctl_close();
 	stream_fifo_free(ctl.out);
 }

@@ -131,6 +131,30 @@ static const char *neighbor_problem(struct peer *peer)
 
 /* Member ------------------------------------------------------------------ */
 
+static bool explain_no_registration(struct explanation *e)
+{
+	const struct gvpn_sought *sought = gvpn_discovery_find(e->name);
+	char buf[GVPN_HINTS_STRLEN];
+
+	if (!sought)
+		stops(e, "registration",
+		      "charon has no such group, or has not registered for it");
+	else if (sought->n == 0)
+		stops(e, "registration",
+		      "charon has not registered for it, and no neighbor "
+		      "announces a descriptor of group %u",
+		      sought->group_id);
+	else
+		stops(e, "registration",
+		      "charon has not registered for it; the key server is at "
+		      "%s, by a descriptor that is not checked yet",
+		      gvpn_discovery_print(sought, buf, sizeof(buf)));
+	return todo(e,
+		    "\"show group-vpn groups %s\" has charon's state of it and "
+		    "the problem",
+		    e->name);
+}
+
 static bool explain_registration(struct explanation *e)
 {
 	const struct gvpn_bind *bind = gvpn_bind_find(e->name);
@@ -138,15 +162,8 @@ static bool explain_registration(struct explanation *e)
 	const char *problem;
 	char buf[256];
 
-	if (!group) {
-		stops(e, "registration",
-		      "charon has no such group, or has not "
-		      "registered for it");
-		return todo(e,
-			    "\"show group-vpn groups %s\" has charon's state "
-			    "of it and the problem",
-			    e->name);
-	}
+	if (!group)
+		return explain_no_registration(e);
 	if (!bind) {
 		stops(e, "registration",
 		      "registered, but no instance is bound to the group");

@@ -151,6 +151,14 @@ static void group_free(struct gvpn_group *group)
 	XFREE(MTYPE_GROUPVPN_GROUP, group);
 }
 
+static void group_set_discovery(struct gvpn_group *group, bool open)
+{
+	if (group->discovery_open == open)
+		return;
+	group->discovery_open = open;
+	gvpn_rr_discovery_changed();
+}
+
 void gvpn_group_down(uint32_t id, const char *why)
 {
 	struct gvpn_group *group = gvpn_group_find(id);
@@ -168,6 +176,7 @@ void gvpn_group_down(uint32_t id, const char *why)
 		}
 	}
 	group->active = false;
+	group_set_discovery(group, false);
 	if (group->bind)
 		gvpn_export_update(group->bind);
 	group_free(group);
@@ -177,6 +186,7 @@ static void group_set_gcks(struct gvpn_group *group,
 			   const struct gv_ctl_msg *msg)
 {
 	group->gateway = msg->gateway;
+	group_set_discovery(group, msg->discovery_open);
 	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
 	if (!gvpn_rr_is_descriptor(group->id, msg->attr, msg->attr_len))
 		return;
@@ -485,6 +495,8 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 			      size_t size)
 {
 	const struct gvpn_group *group = bind->group;
+	const struct gvpn_sought *sought;
+	char hints[GVPN_HINTS_STRLEN];
 	const char *vrf = bind->bgp->inst_type == BGP_INSTANCE_TYPE_DEFAULT
 				  ? VRF_DEFAULT_NAME
 				  : bind->bgp->name;
@@ -492,9 +504,19 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 
 	if (!group) {
 		gvpn_ctl_status(&ctl);
-		return ctl.connected
-			       ? "waiting for charon: no such group"
-			       : "waiting for charon: control socket down";
+		if (!ctl.connected)
+			return "waiting for charon: control socket down";
+		sought = gvpn_discovery_find(bind->name);
+		if (!sought)
+			return "waiting for charon: no such group";
+		if (sought->n == 0)
+			return "waiting for charon: not registered, and no "
+			       "descriptor heard";
+		snprintf(buf, size,
+			 "waiting for charon: not registered, a descriptor "
+			 "names %s",
+			 gvpn_discovery_print(sought, hints, sizeof(hints)));
+		return buf;
 	}
 	if (group->fixed)
 		return "\"group-vpn static\" makes this the group's S/R, not "

@@ -388,3 +388,18 @@ void gvpn_path_init(void)
 	str2prefix("fd67:7670:6e00::1/128", &gvpn_descriptor_nlri);
 	str2prefix("fd67:7670:6e00::2/128", &gvpn_member_nlri);
 }
+
+/* The default route is a route like any other, and so are parts of it; else
+ * what is no unicast address is no destination. */
+bool gvpn_prefix_is_unicast(const struct gv_prefix *p)
+{
+	const uint8_t *octets = p->bytes;
+
+	if (p->family == 4)
+		return octets[0] != 127 && octets[0] < 224 &&
+		       (octets[0] != 0 || p->len < 8);
+	/* ::/8, fe80::/10, ff00::/8 */
+	return p->len < 8 ||
+	       (octets[0] != 0 && octets[0] != 0xff &&
+		(octets[0] != 0xfe || (octets[1] & 0xc0) != 0x80));
+}

@@ -58,6 +58,7 @@ static void work_do(struct gvpn_work *work)
 	if (table->safi == SAFI_MPLS_VPN) {
 		gvpn_hand_dest(work->bgp, work->dest);
 		gvpn_heard_dest(work->bgp, work->dest);
+		gvpn_discovery_dest(work->dest);
 		return;
 	}
 

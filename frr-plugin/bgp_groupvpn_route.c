@@ -439,21 +439,6 @@ static void member_forget_keys(struct gvpn_member *member)
 
 /* Judging ----------------------------------------------------------------- */
 
-/* The default route is a route like any other, and so are parts of it; else
- * what is no unicast address is no destination. */
-static bool is_unicast(const struct gv_prefix *p)
-{
-	const uint8_t *octets = p->bytes;
-
-	if (p->family == 4)
-		return octets[0] != 127 && octets[0] < 224 &&
-		       (octets[0] != 0 || p->len < 8);
-	/* ::/8, fe80::/10, ff00::/8 */
-	return p->len < 8 ||
-	       (octets[0] != 0 && octets[0] != 0xff &&
-		(octets[0] != 0xfe || (octets[1] & 0xc0) != 0x80));
-}
-
 static bool open_route(struct gvpn_member *member, const struct gv_attr *a,
 		       const uint8_t nlri[16], struct gv_prefix *opened)
 {
@@ -481,7 +466,7 @@ static enum gvpn_drop judge_plain(const struct prefix *nlri,
 
 	p.family = nlri->family == AF_INET ? 4 : 6;
 	memcpy(p.bytes, &nlri->u.prefix, p.family == 4 ? 4 : 16);
-	if (!is_unicast(&p))
+	if (!gvpn_prefix_is_unicast(&p))
 		return GVPN_DROP_PREFIX;
 	memset(prefix, 0, sizeof(*prefix));
 	prefix_copy(prefix, nlri);
@@ -509,7 +494,7 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	gvpn_member_put(member);
 	if (!is_open)
 		return GVPN_DROP_SEAL;
-	if (!is_unicast(&opened))
+	if (!gvpn_prefix_is_unicast(&opened))
 		return GVPN_DROP_PREFIX;
 
 	memset(prefix, 0, sizeof(*prefix));

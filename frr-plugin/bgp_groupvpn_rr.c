@@ -87,7 +87,10 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 
 	*group = gvpn_group_find(a.group_id);
 	if (!*group)
-		return GVPN_DROP_UNKNOWN_GROUP;
+		return a.kind == GV_KIND_DESCRIPTOR &&
+				       gvpn_discovery_seeks(a.group_id)
+			       ? GVPN_DROP_NONE
+			       : GVPN_DROP_UNKNOWN_GROUP;
 	if ((*group)->role == GV_ROLE_MEMBER)
 		return GVPN_DROP_NONE; /* a member judges for itself */
 	if (a.kind == GV_KIND_DESCRIPTOR && !(*group)->fixed)
@@ -333,6 +336,12 @@ void gvpn_rr_reg_changed(struct gvpn_reg *reg, bool limited)
 		reg->ask = false;
 		each_neighbor(reg, ask_again);
 	}
+}
+
+void gvpn_rr_discovery_changed(void)
+{
+	if (gvpn_is_reflector())
+		gvpn_policy_apply_soon(ask_registered);
 }
 
 void gvpn_rr_neighbor_changed(struct peer *changed)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which members' routes an S/R gives to a neighbour.
+ * What an S/R gives to a neighbour: of a group that it is a member of, the
+ * descriptor and other members' routes; of a group with open discovery, the
+ * descriptor in any case.
  *
  * A member that registers may name the members that it wants to know, by
  * identity, label or gateway.  Two members get one another's routes if each
@@ -85,6 +87,23 @@ static void scope_add_group(struct scope *scope, struct peer *peer,
 	}
 }
 
+/* The descriptors of groups with open discovery between two group-IDs. */
+static void scope_add_open(struct scope *scope, uint64_t after, uint64_t before)
+{
+	struct gvpn_group *group, ref = {.id = after + 1};
+
+	if (after >= UINT32_MAX)
+		return;
+	for (group = gvpn_groups_find_gteq(gvpn.groups, &ref);
+	     group && group->id < before;
+	     group = gvpn_groups_next(gvpn.groups, group)) {
+		if (!group->discovery_open)
+			continue;
+		scope_add(scope, group->id);
+		scope_add(scope, 0);
+	}
+}
+
 uint32_t *gvpn_scope_of(struct peer *peer, size_t *n)
 {
 	struct gvpn_reg *reg = NULL;
@@ -95,6 +114,7 @@ uint32_t *gvpn_scope_of(struct peer *peer, size_t *n)
 		/* ascending by group, perhaps several members in one */
 		if (reg->group_id == last)
 			continue;
+		scope_add_open(&scope, last, reg->group_id);
 		last = reg->group_id;
 		if (is_limited(last)) {
 			scope_add_group(&scope, peer, last);
@@ -103,6 +123,7 @@ uint32_t *gvpn_scope_of(struct peer *peer, size_t *n)
 			scope_add(&scope, GVPN_SCOPE_ALL);
 		}
 	}
+	scope_add_open(&scope, last, UINT64_MAX);
 	*n = scope.n;
 	return scope.words;
 }

@@ -216,6 +216,8 @@ static void show_group(struct vty *vty, const struct gvpn_group *group)
 		vty_out(vty, "  Routes reflected: %u\n", counts.announced);
 	} else if (group->role == GV_ROLE_GCKS) {
 		vty_out(vty, "  Gateway %s, epoch %u\n", gateway, group->epoch);
+		vty_out(vty, "  Discovery: %s\n",
+			group->discovery_open ? "open" : "registered");
 		vty_out(vty, "  Members registered: %u\n", counts.members);
 		vty_out(vty, "  Routes reflected: %u\n", counts.announced);
 	} else {
@@ -315,6 +317,9 @@ static json_object *json_group(const struct gvpn_group *group)
 	json_object_int_add(json, "epoch", group->epoch);
 	json_object_int_add(json, "members", counts.members);
 	if (group->role == GV_ROLE_GCKS) {
+		json_object_string_add(json, "discovery",
+				       group->discovery_open ? "open"
+							     : "registered");
 		json_object_int_add(json, "routesReflected", counts.announced);
 	} else {
 		json_object_int_add(json, "memberId", group->member_id);

@@ -246,6 +246,7 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other)
 		   this->allowed->equals_function(this->allowed, other->allowed,
 										  (void*)allowed_equals) &&
 		   prefixes_equal(this, other) &&
+		   this->discovery_open == other->discovery_open &&
 		   (this->address == other->address ||
 			(this->address && other->address &&
 			 this->address->ip_equals(this->address, other->address))) &&
@@ -813,6 +814,11 @@ static bool parse_address(groupvpn_group_t *group, char *value)
 	return TRUE;
 }
 
+static bool parse_discovery(groupvpn_group_t *group, char *value)
+{
+	return parse_choice(value, "registered", "open", &group->discovery_open);
+}
+
 static bool parse_gcks(groupvpn_group_t *group, char *value)
 {
 	enumerator_t *enumerator;
@@ -959,6 +965,8 @@ static const struct {
 		"separated by commas, such as 10.0.0.0/8 or *.example.net 10.0.0.0/8" },
 	{ "address", GV_ROLE_GCKS, FALSE, parse_address,
 		"an address of this host" },
+	{ "discovery", GV_ROLE_GCKS, FALSE, parse_discovery,
+		"\"registered\" or \"open\"" },
 	{ "gcks", GV_ROLE_MEMBER, TRUE, parse_gcks,
 		"names of connections, separated by commas" },
 	{ "peers", GV_ROLE_MEMBER, FALSE, parse_peers,
@@ -1135,6 +1143,12 @@ static bool check_gcks(private_groupvpn_config_t *this, settings_t *settings,
 	{
 		return complain(this, group->name, "channel = \"yes\": set 'address' "
 						"to the address that members speak BGP to");
+	}
+	if (group->discovery_open && !group->address)
+	{
+		return complain(this, group->name, "discovery = \"open\": set "
+						"'address' to the address that members reach this "
+						"host at");
 	}
 	if (group->channel)
 	{

@@ -125,6 +125,9 @@ struct groupvpn_group_t {
 	/** lifetime of a KEK, in seconds */
 	uint32_t kek_lifetime;
 
+	/** whether bgpd announces the group to neighbours that are no members */
+	bool discovery_open;
+
 	/** the address members reach this GCKS at, NULL to find it out */
 	host_t *address;
 

@@ -188,6 +188,7 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 		.gateway = attr.gateway,
 		.epoch = newest ? newest->sa.epoch : 0,
 		.route_epoch = route->epoch,
+		.discovery_open = group->cfg->discovery_open,
 	};
 	snprintf(msg->name, sizeof(msg->name), "%s", group->cfg->name);
 	msg->attr_len = gv_attr_encode(&attr, mac_key, msg->attr,

@@ -203,6 +203,7 @@ METHOD(groupvpn_control_handler_t, replay, void,
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
+		groupvpn_member_seek(group, client);
 		group->dataplane->tell(group->dataplane, client);
 	}
 	enumerator->destroy(enumerator);
@@ -301,6 +302,12 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 				group->dataplane->tell_soon(group->dataplane);
 			}
 			break;
+		case GV_CTL_DISCOVERED:
+			if (group)
+			{
+				groupvpn_member_discovered(group, msg);
+			}
+			break;
 		case GV_CTL_REKEY:
 			if (group)
 			{
@@ -390,6 +397,7 @@ METHOD(groupvpn_member_t, destroy, void,
 	core->timer->destroy(core->timer);
 	core->groups->destroy(core->groups);
 	core->bgpds->destroy(core->bgpds);
+	core->templates->destroy(core->templates);
 	free(this);
 }
 
@@ -426,6 +434,7 @@ groupvpn_member_t *groupvpn_member_create(groupvpn_control_t *control,
 			.vici = vici,
 			.groups = groupvpn_groups_create(GV_ROLE_MEMBER),
 			.bgpds = linked_list_create(),
+			.templates = mutex_create(MUTEX_TYPE_DEFAULT),
 			.retry_min = retry_min * 1000,
 			.retry_max = retry_max * 1000,
 		},

@@ -4,6 +4,7 @@
  *
  * - groupvpn_member: hooks of charon's bus, bgpd, configuration
  * - groupvpn_member_group: one group, the state machine of its registration
+ * - groupvpn_member_discovery: a GCKS whose address is not configured
  * - groupvpn_member_exchange: exchanges with the GCKS
  * - groupvpn_member_delivery: what came from the GCKS, on its way to the
  *   data plane
@@ -25,6 +26,7 @@
 #include "groupvpn_dataplane.h"
 #include "groupvpn_groups.h"
 #include "groupvpn_kernel.h"
+#include "groupvpn_member_discovery.h"
 #include "groupvpn_rekey_sa.h"
 #include "groupvpn_vici.h"
 
@@ -93,6 +95,9 @@ struct groupvpn_member_core_t {
 	/** exchanges with GCKSs */
 	groupvpn_member_exchange_t *exchange;
 
+	/** serialises groupvpn_template_checkout(); not locked with the groups */
+	mutex_t *templates;
+
 	/** fires when one of the groups has something to do */
 	groupvpn_timer_t *timer;
 
@@ -152,6 +157,14 @@ struct groupvpn_member_group_t {
 	/** failures in a row, and whether a missing connection was told of */
 	u_int failures;
 	bool missing;
+
+	/** until when the last failure has it wait */
+	uint64_t not_before;
+
+	/** where the GCKS is, if that is not configured, and whether that is
+	 * waited for */
+	groupvpn_member_hints_t hints;
+	bool searching;
 
 	/** unique ID of the IKE_SA in use, 0 if there is none */
 	uint32_t ike_sa;

@@ -272,6 +272,7 @@ static void use_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	}
 	else
 	{
+		groupvpn_member_hints_confirm(&group->hints);
 		groupvpn_member_enter(group, MEMBER_REGISTERED,
 							  GROUPVPN_REGISTER_TIMEOUT * 1000);
 		groupvpn_member_deliver(group, &answer->gsa, &answer->path, ike_sa);

@@ -8,8 +8,10 @@
  *      +--- same GCKS, at once ----- IKE_SA lost, address or keys change --+
  *
  * The IKE_SA is childless, shared by all groups with the same GCKS connection,
- * and brought up from the connection of that name in swanctl.conf. The data
- * plane lives on when the registration is lost.
+ * and brought up from the connection of that name in swanctl.conf. If that has no
+ * address, it is the one that the group's descriptor names, and the group is
+ * WAITING until there is one. The data plane lives on when the registration is
+ * lost.
  */
 
 #include "groupvpn_member_group.h"
@@ -91,30 +93,54 @@ static uint64_t jitter(uint64_t delay)
 	return delay - random() % (delay / 4 + 1);
 }
 
-/*
- * See header
+/**
+ * How long to wait after as many failures as there were, with jitter
  */
-void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
-						  char *why)
+static uint64_t next_delay(groupvpn_member_group_t *group, bool refused)
 {
 	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
 	groupvpn_member_core_t *member = group->member;
 	uint64_t delay = member->retry_min;
-	char *name = groupvpn_member_gcks_name(group);
 
-	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
-	group->failures++;
-	group->ike_sa = 0;
-	group->gcks = (group->gcks + 1) % count;
 	if (group->failures % count == 0)
 	{	/* all have failed, once more */
 		delay = refused ? member->retry_max
 						: min(member->retry_max, member->retry_min <<
 								min(group->failures / count - 1, 16));
 	}
-	delay = jitter(delay);
-	DBG1(DBG_IKE, "groupvpn: group '%s': registration with '%s' failed: %s; "
-		 "trying '%s' in %u.%us", group->cfg->name, name, why,
+	return jitter(delay);
+}
+
+/**
+ * Go on to the next GCKS of the list
+ */
+static void next_gcks(groupvpn_member_group_t *group)
+{
+	group->gcks = (group->gcks + 1) %
+						group->cfg->gcks->get_count(group->cfg->gcks);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
+						  char *why)
+{
+	char *name = groupvpn_member_gcks_name(group), where[64] = "";
+	uint64_t delay;
+
+	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
+	group->failures++;
+	group->ike_sa = 0;
+	next_gcks(group);
+	delay = next_delay(group, refused);
+	group->not_before = groupvpn_now() + delay;
+	if (group->hints.tried)
+	{
+		snprintf(where, sizeof(where), " at %H", group->hints.tried);
+	}
+	DBG1(DBG_IKE, "groupvpn: group '%s': registration with '%s'%s failed: %s; "
+		 "trying '%s' in %u.%us", group->cfg->name, name, where, why,
 		 groupvpn_member_gcks_name(group), (u_int)(delay / 1000),
 		 (u_int)(delay / 100 % 10));
 	groupvpn_member_enter(group, MEMBER_WAITING, delay);
@@ -188,9 +214,87 @@ static void wait_for_connection(groupvpn_member_group_t *group)
 			 groupvpn_member_gcks_name(group));
 		group->missing = TRUE;
 	}
-	group->gcks = (group->gcks + 1) %
-						group->cfg->gcks->get_count(group->cfg->gcks);
+	next_gcks(group);
 	groupvpn_member_enter(group, MEMBER_WAITING, LOAD_INTERVAL);
+}
+
+/**
+ * No descriptor says where a group's GCKS is: wait for one, or try the next one
+ * of the list meanwhile
+ */
+static void wait_for_descriptor(groupvpn_member_group_t *group)
+{
+	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
+
+	if (!group->searching)
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': connection '%s' has no address, "
+			 "and bgpd has heard no descriptor of group %u with one; waiting",
+			 group->cfg->name, groupvpn_member_gcks_name(group),
+			 group->cfg->id);
+	}
+	group->searching = TRUE;
+	if (count > 1)
+	{
+		group->failures++;
+		next_gcks(group);
+	}
+	groupvpn_member_enter(group, MEMBER_WAITING, count > 1
+						  ? next_delay(group, FALSE) : group->member->retry_max);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_seek(groupvpn_member_group_t *group, u_int client)
+{
+	groupvpn_control_t *control = group->member->control;
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_DISCOVER,
+		.group_id = group->cfg->id,
+	};
+
+	snprintf(msg.name, sizeof(msg.name), "%s", group->cfg->name);
+	if (client)
+	{
+		control->send(control, client, &msg);
+	}
+	else
+	{
+		control->broadcast(control, &msg);
+	}
+}
+
+/**
+ * Have bgpd no longer look for the descriptors
+ */
+static void end_search(groupvpn_member_group_t *group)
+{
+	groupvpn_control_t *control = group->member->control;
+	struct gv_ctl_msg msg = {
+		.type = GV_CTL_DISCOVER,
+		.group_id = group->cfg->id,
+	};
+
+	control->broadcast(control, &msg);
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_discovered(groupvpn_member_group_t *group,
+								const struct gv_ctl_msg *msg)
+{
+	uint64_t now = groupvpn_now();
+
+	groupvpn_member_hints_set(&group->hints, msg);
+	if (group->searching && group->hints.count &&
+		group->state == MEMBER_WAITING)
+	{	/* but not sooner than without it */
+		group->searching = FALSE;
+		groupvpn_member_enter(group, MEMBER_WAITING, group->not_before > now
+							  ? group->not_before - now : 0);
+	}
 }
 
 /**
@@ -227,6 +331,90 @@ static status_t use_ike_sa(groupvpn_member_job_t *job, ike_sa_t *ike_sa)
 	return initiate ? ike_sa->initiate(ike_sa, NULL, NULL) : SUCCESS;
 }
 
+/**
+ * Choose where a template connects to; NULL if a group has to wait, or goes to
+ * another GCKS of its list
+ */
+static host_t *choose_address(groupvpn_member_job_t *job, peer_cfg_t *peer_cfg)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	groupvpn_member_group_t *group;
+	host_t *host = NULL;
+	char *problem = groupvpn_template_problem(peer_cfg);
+
+	groups->lock(groups);
+	group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+	if (group && problem)
+	{
+		groupvpn_member_fail(group, TRUE, problem);
+	}
+	else if (group)
+	{
+		host = groupvpn_member_hints_choose(&group->hints, peer_cfg,
+											!group->failures, group->ike_sa);
+		if (host)
+		{
+			group->searching = FALSE;
+			DBG1(DBG_IKE, "groupvpn: group '%s': its descriptor says that the "
+				 "GCKS is at %H", group->cfg->name, host);
+		}
+		else
+		{
+			wait_for_descriptor(group);
+		}
+	}
+	groups->unlock(groups);
+	return host;
+}
+
+/**
+ * Check out the IKE_SA of a connection for a group that is CONNECTING, and is
+ * so afterwards only if there is one
+ */
+static ike_sa_t *checkout_ike_sa(groupvpn_member_job_t *job,
+								 peer_cfg_t *peer_cfg)
+{
+	groupvpn_groups_t *groups = job->member->groups;
+	groupvpn_member_group_t *group;
+	ike_sa_t *ike_sa = NULL;
+	host_t *host = NULL;
+
+	if (!groupvpn_is_template(peer_cfg))
+	{
+		groups->lock(groups);
+		group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+		if (group)
+		{
+			groupvpn_member_hints_configured(&group->hints);
+		}
+		groups->unlock(groups);
+		ike_sa = charon->ike_sa_manager->checkout_by_config(
+											charon->ike_sa_manager, peer_cfg);
+	}
+	else
+	{
+		host = choose_address(job, peer_cfg);
+		if (!host)
+		{
+			return NULL;
+		}
+		ike_sa = groupvpn_template_checkout(job->member->templates, peer_cfg,
+											host);
+		host->destroy(host);
+	}
+	if (!ike_sa)
+	{
+		groups->lock(groups);
+		group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
+		if (group)
+		{
+			groupvpn_member_fail(group, FALSE, "charon gave no IKE_SA");
+		}
+		groups->unlock(groups);
+	}
+	return ike_sa;
+}
+
 CALLBACK(connect_group, job_requeue_t,
 	groupvpn_member_job_t *job)
 {
@@ -250,22 +438,21 @@ CALLBACK(connect_group, job_requeue_t,
 	peer_cfg = charon->backends->get_peer_cfg_by_name(charon->backends, name);
 	if (peer_cfg)
 	{
-		ike_sa = charon->ike_sa_manager->checkout_by_config(
-											charon->ike_sa_manager, peer_cfg);
+		ike_sa = checkout_ike_sa(job, peer_cfg);
 	}
-	if (!ike_sa)
+	else
 	{
 		groups->lock(groups);
 		group = groupvpn_member_job_find(job, MEMBER_CONNECTING);
-		if (group && !peer_cfg)
+		if (group)
 		{
 			wait_for_connection(group);
 		}
-		else if (group)
-		{
-			groupvpn_member_fail(group, FALSE, "charon gave no IKE_SA");
-		}
 		groups->unlock(groups);
+	}
+	if (!ike_sa)
+	{
+		/* the group is in another state */
 	}
 	else if (use_ike_sa(job, ike_sa) == DESTROY_ME)
 	{
@@ -482,6 +669,7 @@ void groupvpn_member_group_start(groupvpn_member_core_t *member,
 	);
 	groupvpn_member_rekey_init(group);
 	member->groups->add(member->groups, group);
+	groupvpn_member_seek(group, 0);
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) started, we are a member",
 		 cfg->name, cfg->id);
 	groupvpn_member_enter(group, MEMBER_WAITING, 0);
@@ -498,6 +686,7 @@ void groupvpn_member_group_stop(groupvpn_member_group_t *group, char *why)
 	groupvpn_member_clear_deliveries(group);
 	groupvpn_member_clear_answer(group);
 	group->deliveries->destroy(group->deliveries);
+	groupvpn_member_hints_clear(&group->hints);
 	groupvpn_group_destroy(group->cfg);
 	free(group);
 }
@@ -516,6 +705,7 @@ void groupvpn_member_group_end(groupvpn_member_group_t *group)
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
 		 group->cfg->id);
+	end_search(group);
 	groupvpn_member_group_stop(group, "it is not configured anymore");
 }
 
@@ -555,5 +745,6 @@ void groupvpn_member_group_change(groupvpn_member_group_t *group,
 	group->ike_sa = 0;
 	group->failures = 0;
 	group->missing = FALSE;
+	group->searching = FALSE;
 	groupvpn_member_enter(group, MEMBER_WAITING, 0);
 }

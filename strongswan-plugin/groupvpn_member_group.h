@@ -104,6 +104,21 @@ void groupvpn_member_register(groupvpn_member_group_t *group,
 							  ike_sa_t *ike_sa);
 
 /**
+ * Have bgpd look for the group's descriptors.
+ *
+ * @param client		control client, 0 for all
+ */
+void groupvpn_member_seek(groupvpn_member_group_t *group, u_int client);
+
+/**
+ * Take what bgpd says of them. A group that has nobody to ask goes on.
+ *
+ * @param msg			a DISCOVERED of the group
+ */
+void groupvpn_member_discovered(groupvpn_member_group_t *group,
+								const struct gv_ctl_msg *msg);
+
+/**
  * The IKE_SA of a group is gone.
  */
 void groupvpn_member_lose(groupvpn_member_group_t *group);

@@ -79,6 +79,29 @@ void groupvpn_member_tell_rekey(groupvpn_member_group_t *group,
 }
 
 /**
+ * Add where the GCKS is, and where it is by the group's descriptors
+ */
+static void add_addresses(vici_builder_t *builder,
+						  const groupvpn_member_hints_t *hints)
+{
+	u_int i;
+
+	if (hints->tried)
+	{
+		builder->add_kv(builder, "gcks-address", "%H", hints->tried);
+	}
+	if (hints->count)
+	{
+		builder->begin_list(builder, "discovered");
+		for (i = 0; i < hints->count; i++)
+		{
+			builder->add_li(builder, "%H", hints->heard[i]);
+		}
+		builder->end_list(builder);
+	}
+}
+
+/**
  * Add what is known of the Rekey SA
  */
 static void add_rekey_sa(vici_builder_t *builder, groupvpn_rekey_sa_t *sa)
@@ -115,6 +138,7 @@ CALLBACK(list_group, void,
 		add_group(builder, group);
 		builder->add_kv(builder, "gcks", "%s",
 						groupvpn_member_gcks_name(group));
+		add_addresses(builder, &group->hints);
 		builder->add_kv(builder, "state", "%N", member_state_names,
 						group->state);
 		if (group->ike_sa)

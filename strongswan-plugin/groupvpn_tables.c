@@ -169,8 +169,9 @@ static void show_gcks(FILE *out, struct json_object *group)
  */
 static void show_member(FILE *out, struct json_object *group)
 {
-	fprintf(out, "  state:   %s with '%s'", text(group, "state"),
-			text(group, "gcks"));
+	fprintf(out, "  state:   %s with '%s'%s%s", text(group, "state"),
+			text(group, "gcks"), has(group, "gcks-address") ? " at " : "",
+			text(group, "gcks-address"));
 	if (has(group, "ike-sa"))
 	{
 		fprintf(out, " (IKE_SA #%llu)", number(group, "ike-sa"));

@@ -79,6 +79,12 @@ WRONG = {
     "channel with a connection that is not there": (
         member_group("bad", channel="yes", gcks="nowhere"),
         "remote_addrs = \"\" of connection 'nowhere' must be addresses"),
+    "discovery unknown": (
+        gcks_group("discovery = all"),
+        'discovery = "all": must be "registered" or "open"'),
+    "discovery without an address": (
+        gcks_group("discovery = open"),
+        "discovery = \"open\": set 'address' to the address"),
     "fail unknown": (
         member_group("bad", fail="safe"),
         'fail = "safe": must be "close" or "open"'),

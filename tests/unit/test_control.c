@@ -33,6 +33,8 @@
 #define TEXT_LEFT "0010 0004 6c656674"
 #define REKEY "0011 0004 b0b1b2b3"
 #define PEERS "0016 0006 612c62403163"
+#define DISCOVERY_OPEN "0018 0001 01"
+#define HINTS "0019 000a 04 c0000201 04 c6336401"
 #define LABEL "001a 0002 6871"
 #define NLRIS                                                                  \
 	"001b 0024 0680 86ae956aa8bc550f56373d62d4adabac"                      \
@@ -155,6 +157,16 @@ static struct gv_ctl_msg group_gcks(void)
 	return msg;
 }
 
+static struct gv_ctl_msg discovered(void)
+{
+	struct gv_ctl_msg msg = message(GV_CTL_DISCOVERED);
+
+	msg.hints[0] = addr("192.0.2.1");
+	msg.hints[1] = addr("198.51.100.1");
+	msg.n_hints = 2;
+	return msg;
+}
+
 static struct gv_ctl_msg with_text(struct gv_ctl_msg msg, const char *text)
 {
 	strcpy(msg.text, text);
@@ -198,7 +210,23 @@ static void example_group(void **state)
 	encodes_to(group_gcks(),
 		   HEAD("0a") GROUP_ID "0004 0004 c0000201" ROLE_GCKS NAME EPOCH
 				       "000a 0004 00000000" ATTR);
+	msg = group_gcks();
+	msg.discovery_open = true;
+	encodes_to(msg, HEAD("0a") GROUP_ID
+		   "0004 0004 c0000201" ROLE_GCKS NAME EPOCH
+		   "000a 0004 00000000" ATTR DISCOVERY_OPEN);
 	encodes_to(message(GV_CTL_GROUP_DOWN), HEAD("0b") GROUP_ID);
+}
+
+static void example_discovery(void **state)
+{
+	struct gv_ctl_msg msg = message(GV_CTL_DISCOVER);
+
+	encodes_to(msg, HEAD("17") GROUP_ID);
+	strcpy(msg.name, "blue");
+	encodes_to(msg, HEAD("17") GROUP_ID NAME);
+	encodes_to(discovered(), HEAD("18") GROUP_ID HINTS);
+	encodes_to(message(GV_CTL_DISCOVERED), HEAD("18") GROUP_ID);
 }
 
 static void example_registration(void **state)
@@ -359,6 +387,11 @@ static void range_ends(void **state)
 	random_fill(msg.rekey, sizeof(msg.rekey));
 	round_trip(&msg);
 
+	msg = message(GV_CTL_DISCOVERED);
+	for (msg.n_hints = 0; msg.n_hints < GV_HINTS_MAX; msg.n_hints++)
+		msg.hints[msg.n_hints] = addr("ffff::1");
+	round_trip(&msg);
+
 	msg = command();
 	memset(msg.command, 'c', GV_NAME_MAX);
 	memset(msg.name, 'n', GV_NAME_MAX);
@@ -413,6 +446,11 @@ static void refuses_to_encode(void **state)
 	bad[n++].prefix_count = GV_CTL_PREFIXES_MAX + 1;
 	bad[n] = routes(GV_CTL_HEARD), bad[n++].prefixes[1].family = 5;
 	bad[n] = routes(GV_CTL_HEARD), bad[n++].prefixes[1].len = 129;
+	bad[n] = discovered(), bad[n++].group_id = 0;
+	bad[n] = discovered(), bad[n++].n_hints = GV_HINTS_MAX + 1;
+	bad[n] = discovered(), bad[n++].hints[1].len = 0;
+	bad[n] = discovered(), bad[n++].hints[1].len = 5;
+	bad[n] = message(GV_CTL_DISCOVER), bad[n++].name[0] = '-';
 	bad[n] = command(), bad[n++].command[0] = '\0';
 	bad[n] = command(), bad[n++].command[1] = ' ';
 	bad[n] = command(), bad[n++].name[1] = '/';
@@ -440,6 +478,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 		of_member(GV_CTL_ORIGINATED),
 		routes(GV_CTL_HEARD),
 		routes(GV_CTL_UNHEARD),
+		discovered(),
 	};
 
 	*msg = all[i];
@@ -447,7 +486,7 @@ static void one_of_each(size_t i, struct gv_ctl_msg *msg)
 	if (msg->role == GV_ROLE_GCKS)
 		msg->sas = 1;
 }
-#define MESSAGES 17
+#define MESSAGES 18
 
 static void fits_or_fails(void **state)
 {
@@ -513,10 +552,11 @@ static void truncation(void **state)
 				continue;
 			}
 			assert_true(msg.text[0] || msg.rekey_len ||
-				    msg.part_len);
+				    msg.part_len || msg.n_hints);
 			assert_int_equal(cut, len - 4 - strlen(msg.text) -
 						      msg.rekey_len -
-						      msg.part_len);
+						      msg.part_len -
+						      5 * msg.n_hints);
 		}
 	}
 }
@@ -579,6 +619,8 @@ static void malformed(void **state)
 		{HEAD("14") GROUP_ID MEMBER_ID GATEWAY, GV_CTL_MISSING_TLV},
 		{HEAD("14") GROUP_ID MEMBER_ID SENDER_ID, GV_CTL_MISSING_TLV},
 		{HEAD("0b"), GV_CTL_MISSING_TLV},
+		{HEAD("17") NAME, GV_CTL_MISSING_TLV},
+		{HEAD("18") HINTS, GV_CTL_MISSING_TLV},
 		{HEAD("0c") GROUP_ID MEMBER_ID SENDER_ID GATEWAY,
 		 GV_CTL_MISSING_TLV},
 		{HEAD("0d") GROUP_ID, GV_CTL_MISSING_TLV},
@@ -653,6 +695,10 @@ static void malformed(void **state)
 		{PEER LABEL, GV_CTL_BAD_TLV},
 		{REGISTRATION "0016 0002 6101", GV_CTL_BAD_TLV},
 		{GROUP_MEMBER ATTR, GV_CTL_BAD_TLV},
+		{GROUP_MEMBER DISCOVERY_OPEN, GV_CTL_BAD_TLV},
+		{PEER HINTS, GV_CTL_BAD_TLV},
+		{HEAD("17") GROUP_ID HINTS, GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID HINTS HINTS, GV_CTL_BAD_TLV},
 		{HEAD("02") GROUP_ID, GV_CTL_BAD_TLV},
 		{PEER REKEY, GV_CTL_BAD_TLV},
 		{HEAD("16") GROUP_ID REKEY ATTR, GV_CTL_BAD_TLV},
@@ -703,12 +749,25 @@ static void malformed(void **state)
 		{HEAD("16") GROUP_ID "0011 0000", GV_CTL_BAD_TLV},
 		{HEAD("1e") "0012 0000", GV_CTL_BAD_TLV},
 		{HEAD("1f") "0013 0000", GV_CTL_BAD_TLV},
+		{HEAD("0a") "0018 0000", GV_CTL_BAD_TLV},
+		{HEAD("0a") "0018 0002 0100", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0000", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0001 04", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0004 04 c00002", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0006 04 c0000201 04",
+		 GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0006 05 c000020105", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0001 00", GV_CTL_BAD_TLV},
 		/* values out of range */
 		{HEAD("0b") "0001 0004 00000000", GV_CTL_BAD_TLV},
 		{HEAD("15") GROUP_ID "0002 0002 0000", GV_CTL_BAD_TLV},
 		{HEAD("14") "0003 0003 000000", GV_CTL_BAD_TLV},
 		{HEAD("0a") "0005 0001 00", GV_CTL_BAD_TLV},
 		{HEAD("0a") "0005 0001 03", GV_CTL_BAD_TLV},
+		{HEAD("0a") "0018 0001 02", GV_CTL_BAD_TLV},
+		{HEAD("18") GROUP_ID "0019 0019 04 c0000201 04 c0000202"
+				     "04 c0000203 04 c0000204 04 c0000205",
+		 GV_CTL_BAD_TLV},
 		{HEAD("0e") "000f 0001 02", GV_CTL_BAD_TLV},
 		{HEAD("0a") "0006 0004 2d6c7565", GV_CTL_BAD_TLV},
 		{HEAD("0a") "0006 0004 626c0065", GV_CTL_BAD_TLV},
@@ -820,6 +879,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(example_hello_sync),
 		cmocka_unit_test(example_group),
+		cmocka_unit_test(example_discovery),
 		cmocka_unit_test(example_registration),
 		cmocka_unit_test(example_peer),
 		cmocka_unit_test(example_rekey),
