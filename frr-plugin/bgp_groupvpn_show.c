@@ -780,8 +780,12 @@ DEFUN(clear_gvpn, clear_gvpn_cmd, GVPN_CMD_CLEAR, GVPN_HELP_CLEAR)
 static bool is_neighbor_of(struct peer *peer, const struct gvpn_group *group)
 {
 	struct gvpn_reg *reg = NULL;
+	struct gv_addr addr;
 
 	if (group->role == GV_ROLE_MEMBER || gvpn_neighbor_is_transit(peer))
+		return true;
+	if (group->fixed && gvpn_addr_of_peer(peer, &addr) &&
+	    gv_addr_equal(&addr, &group->from))
 		return true;
 	while ((reg = gvpn_neighbor_next_reg(peer, reg))) {
 		if (reg->group_id == group->id)
