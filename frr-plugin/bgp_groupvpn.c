@@ -361,6 +361,7 @@ static int on_peer_status(struct peer *peer)
 	}
 	if (gvpn_peer_status(peer) < Established)
 		gvpn_drop_forget(peer);
+	gvpn_defer_peer(peer);
 	gvpn_policy_apply_peer(peer);
 	return 0;
 }
@@ -376,6 +377,7 @@ static void default_instance_delete(struct bgp *bgp)
 	struct gvpn_bind *bind;
 
 	gvpn_static_forget();
+	gvpn_defer_stop();
 	gvpn_heard_forget_vpn();
 	gvpn_discovery_forget_vpn();
 	gvpn_rr_forget_bgp();
@@ -412,6 +414,7 @@ static int on_fini(void)
 	event_cancel(&t_config);
 	gvpn.reflector = false;
 	gvpn.statics = 0;
+	gvpn_defer_stop();
 	gvpn_group_fini();
 	gvpn_route_fini();
 	gvpn_policy_apply();

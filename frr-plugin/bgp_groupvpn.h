@@ -9,6 +9,7 @@
  *                          of our own in bgpd's tables
  *   bgp_groupvpn_queue.c   what bgpd's hooks report, until it is looked at
  *   bgp_groupvpn_static.c  S/R: groups that the configuration has, not charon
+ *   bgp_groupvpn_defer.c   VPN routes after a graceful restart of this bgpd
  *   bgp_groupvpn_policy.c  our route-maps on neighbours
  *   bgp_groupvpn_neighbor.c  S/R: whom a neighbour stands for
  *   bgp_groupvpn_scope.c   S/R: what of which groups a neighbour gets
@@ -563,6 +564,13 @@ void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest);
 void gvpn_queue_forget(const struct bgp *bgp);
 /* The best path selection of this destination is still to come. */
 bool gvpn_selection_is_due(const struct bgp_dest *dest);
+
+/* bgp_groupvpn_defer.c ---------------------------------------------------- */
+
+/* The session with the neighbour may have come up. */
+void gvpn_defer_peer(struct peer *peer);
+/* bgpd, or its default instance, ends. */
+void gvpn_defer_stop(void);
 
 /* bgp_groupvpn_scope.c ---------------------------------------------------- */
 

@@ -25,6 +25,7 @@
 #include "lib/stream.h"
 #include "lib/version.h"
 #include "lib/vty.h"
+#include "lib/workqueue.h"
 #include "lib/zclient.h"
 
 #include "bgpd/bgpd.h"
