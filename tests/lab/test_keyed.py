@@ -5,9 +5,10 @@ import pytest
 
 from conftest import report
 from lab import wait_for
-from sites import Network, Site, build, member_swanctl, sr_swanctl
+from sites import (SR_ADDRESS6, Network, Site, build, member_swanctl,
+                   sr_swanctl)
 from test_explain import AT_SR, complete
-from test_management import attempt, counters, ctl, ctl_json
+from test_management import counters, ctl, ctl_json
 
 POLICY = ["atd = 1s", "dtd = 3s", "max_prefixes = 4",
           "allowed_prefixes = 10.0.0.0/8, "
@@ -272,3 +273,21 @@ def test_a_site_that_stops_is_withdrawn(lab):
     lab["alone1"].charon.start()
     lab["alone1"].load_swanctl()
     lab.wait_until_up()
+
+
+@pytest.mark.long
+def test_over_an_ipv6_backbone(own_lab):
+    """The next hop is the IPv6 gateway, of IPv4 routes, too."""
+    lab = own_lab(Network(
+        groups={"blue": 100}, ipv6=True,
+        policy={"blue": ["encap = ipip6", f"address = {SR_ADDRESS6}"]},
+        sites=[Site("alone", {"blue": "10.1.0"}, bgp=False),
+               Site("routed", {"blue": "10.2.0"})]))
+    lab.start()
+    lab.wait_until_up()
+    alone, routed = lab.network.sites
+    route, = (r for r in lab["alone"].ip_json("route show vrf blue")
+              if r["dst"] == "10.2.0.0/24")
+    assert route["via"]["host"] == routed.gateway
+    assert lab.asked(alone, "blue", "10.2.0.10") == "routed.blue"
+    assert lab.asked(routed, "blue", "10.1.0.10") == "alone.blue"
