@@ -2,7 +2,10 @@
 /*
  * Sender-IDs are reserved in blocks, durably; who has got which of a block is
  * saved, but not waited for. Should that get lost with the power, a member gets
- * another one, and the block is not used again.
+ * another one, and the block is not used again. What has to be on the disk
+ * before a member is answered is waited for when the answer is sent, for many at
+ * once; as it is in the store, the loss of this process alone loses nothing of
+ * it.
  */
 
 #include "groupvpn_gcks_persist.h"
@@ -153,14 +156,18 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 	}
 	durable = !registration->stored || group->unsaved || joined ||
 			  group->reserved != reserved;
-	store->begin(store, durable);
-	if (durable)
+	store->begin(store, FALSE);
+	if (group->reserved != reserved || group->unsaved)
 	{
 		save_group(group);
 	}
 	for_unsaved(group, registration, save_entry);
 	if (commit(group, registration))
 	{
+		if (durable)
+		{
+			store->defer(store);
+		}
 		return TRUE;
 	}
 	group->reserved = reserved;

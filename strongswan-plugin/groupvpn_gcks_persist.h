@@ -21,8 +21,8 @@
 bool groupvpn_gcks_load(groupvpn_gcks_group_t *group);
 
 /**
- * Save the identifiers of a member before it gets them. If that fails the
- * Sender-ID is not given.
+ * Save the identifiers of a member. If that fails the Sender-ID is not given.
+ * The member gets them when the store's sync() has succeeded.
  *
  * @return				FALSE if they are not stored
  */

@@ -8,6 +8,7 @@
 #include "groupvpn_carrier.h"
 #include "groupvpn_config.h"
 #include "groupvpn_control.h"
+#include "groupvpn_gate.h"
 #include "groupvpn_gcks.h"
 #include "groupvpn_guard.h"
 #include "groupvpn_kernel.h"
@@ -136,6 +137,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	DESTROY_IF(this->member);
 	DESTROY_IF(this->gcks);
 	DESTROY_IF(this->channel);
+	groupvpn_gate_set_store(NULL);
 	DESTROY_IF(this->store);
 	DESTROY_IF(this->vici);
 	DESTROY_IF(this->control);
@@ -143,6 +145,7 @@ static void stop(private_groupvpn_plugin_t *this)
 	DESTROY_IF(this->policy);
 	DESTROY_IF(this->kernel);
 	DESTROY_IF(this->carrier);
+	groupvpn_gate_stop();
 	DESTROY_IF(this->config);
 	this->member = NULL;
 	this->gcks = NULL;
@@ -228,6 +231,7 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->kernel->sweep(this->kernel);
 	this->config = groupvpn_config_create(get_option("swanctl_conf",
 													 DEFAULT_SWANCTL_CONF));
+	groupvpn_gate_start();
 	this->carrier = groupvpn_carrier_create();
 	if (lib->settings->get_bool(lib->settings, "%s.plugins.groupvpn.exchange",
 								FALSE, lib->ns))
@@ -243,6 +247,7 @@ static bool start(private_groupvpn_plugin_t *this)
 												 GROUPVPN_VICI_PATH));
 	this->management = groupvpn_management_create(this->control, this->vici);
 	this->store = create_store();
+	groupvpn_gate_set_store(this->store);
 	this->channel = groupvpn_channel_create(this->kernel);
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
 									  this->store, this->kernel,

@@ -5,7 +5,8 @@
  * The journal is a write-ahead log. A durable change costs one fsync with it,
  * not three or four; one that is not durable costs none, and may be lost with
  * the power but can not damage what is there; and whoever backs up the database
- * does not hold up registrations.
+ * does not hold up registrations. An fsync of the log is all that makes earlier
+ * changes durable, too: so many threads can wait for one, without a lock.
  *
  * Secrets are wrapped (RFC 5649), each under a key of its own that comes from
  * the key file, the database's random ID, and the numbers in the same row. So
@@ -41,6 +42,9 @@
 
 #include <sqlite3.h>
 
+#include <threading/condvar.h>
+#include <threading/mutex.h>
+
 #include <crypto.h>
 
 /* "gvpn" in the header of the database, and the version of its schema */
@@ -75,6 +79,9 @@
 /* numbers in a row, and octets of a table's name */
 #define NUMBERS_MAX 10
 #define TABLE_MAX 8
+
+/* statements that write */
+#define STATEMENTS_MAX 16
 
 /* how long to wait for somebody else who writes, in milliseconds */
 #define BUSY_TIME 500
@@ -208,6 +215,44 @@ struct private_groupvpn_store_t {
 	 * What the keys of the secrets are derived from
 	 */
 	uint8_t prk[GV_SECRET_LEN];
+
+	/**
+	 * Statements that write, prepared when they were first used
+	 */
+	struct {
+		char *sql;
+		sqlite3_stmt *stmt;
+	} statements[STATEMENTS_MAX];
+
+	/**
+	 * Whether commits wait for the disk
+	 */
+	bool durable;
+
+	/**
+	 * The log, -1 if it is not open
+	 */
+	int log;
+
+	/**
+	 * How many changes were deferred, how many of these are durable, and
+	 * whether a thread is at it
+	 */
+	uint64_t deferred;
+	uint64_t synced;
+	bool syncing;
+
+	/**
+	 * The disk did not take the log: what comes behind that in it would not
+	 * be found after the loss of power, even if the disk took that
+	 */
+	bool lost;
+
+	/**
+	 * Lock of these, and for those who wait
+	 */
+	mutex_t *mutex;
+	condvar_t *condvar;
 
 	/**
 	 * The first error in the change that goes on, SQLITE_OK if none
@@ -650,8 +695,21 @@ static bool open_file(private_groupvpn_store_t *this, char *path)
  */
 static void close_all(private_groupvpn_store_t *this)
 {
+	u_int i;
+
+	for (i = 0; i < STATEMENTS_MAX; i++)
+	{
+		sqlite3_finalize(this->statements[i].stmt);
+		this->statements[i].sql = NULL;
+		this->statements[i].stmt = NULL;
+	}
 	sqlite3_close(this->db);
 	this->db = NULL;
+	if (this->log >= 0)
+	{
+		close(this->log);
+	}
+	this->log = -1;
 	if (this->fd >= 0)
 	{
 		close(this->fd);
@@ -848,7 +906,7 @@ static bool upgrade_database(private_groupvpn_store_t *this)
 	{
 		return TRUE;
 	}
-	ok = execute(this, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE") &&
+	ok = execute(this, "BEGIN IMMEDIATE") &&
 		 upgrade(this, version) && execute(this, "COMMIT");
 	if (!ok)
 	{
@@ -860,6 +918,20 @@ static bool upgrade_database(private_groupvpn_store_t *this)
 	DBG1(DBG_CFG, "groupvpn: store '%s' upgraded from version %d to %d",
 		 this->file, version, SCHEMA_VERSION);
 	return TRUE;
+}
+
+/**
+ * Open the log, which is there as long as the database is open
+ */
+static bool open_log(private_groupvpn_store_t *this)
+{
+	char path[PATH_MAX];
+
+	this->log = open(path_of(this->file, "-wal", path),
+					 O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	return this->log >= 0 ||
+		   refuse(this, "its log '%s' can not be opened: %s", path,
+				  strerror(errno));
 }
 
 /**
@@ -891,12 +963,14 @@ static bool open_database(private_groupvpn_store_t *this, uint8_t key[KEY_LEN])
 	}
 	if (sqlite3_db_config(this->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0,
 						  NULL) != SQLITE_OK ||
-		!execute(this, "PRAGMA secure_delete = ON"))
+		!execute(this, "PRAGMA secure_delete = ON;"
+				 "PRAGMA synchronous = FULL"))
 	{
 		return refuse(this, "it can not be set up: %s",
 					  sqlite3_errmsg(this->db));
 	}
-	return upgrade_database(this);
+	this->durable = TRUE;
+	return upgrade_database(this) && open_log(this);
 }
 
 /**
@@ -1430,13 +1504,27 @@ static void note_error(private_groupvpn_store_t *this, int error)
  */
 static sqlite3_stmt *prepare_write(private_groupvpn_store_t *this, char *sql)
 {
-	sqlite3_stmt *stmt = prepare(this, sql);
+	u_int i;
 
-	if (!stmt)
+	for (i = 0; i < STATEMENTS_MAX; i++)
 	{
-		note_error(this, sqlite3_errcode(this->db));
+		if (!this->statements[i].stmt)
+		{
+			this->statements[i].sql = sql;
+			this->statements[i].stmt = prepare(this, sql);
+			break;
+		}
+		if (this->statements[i].sql == sql)
+		{
+			break;
+		}
 	}
-	return stmt;
+	if (i == STATEMENTS_MAX || !this->statements[i].stmt)
+	{
+		note_error(this, SQLITE_ERROR);
+		return NULL;
+	}
+	return this->statements[i].stmt;
 }
 
 /**
@@ -1448,7 +1536,8 @@ static void write_row(private_groupvpn_store_t *this, sqlite3_stmt *stmt)
 	{
 		note_error(this, sqlite3_errcode(this->db));
 	}
-	sqlite3_finalize(stmt);
+	sqlite3_reset(stmt);
+	sqlite3_clear_bindings(stmt);
 }
 
 /**
@@ -1480,9 +1569,17 @@ METHOD(groupvpn_store_t, begin, void,
 	private_groupvpn_store_t *this, bool durable)
 {
 	this->error = SQLITE_OK;
-	if (!execute(this, durable ? "PRAGMA synchronous = FULL"
-							   : "PRAGMA synchronous = NORMAL") ||
-		!execute(this, "BEGIN IMMEDIATE"))
+	if (durable != this->durable)
+	{
+		if (!execute(this, durable ? "PRAGMA synchronous = FULL"
+								   : "PRAGMA synchronous = NORMAL"))
+		{
+			note_error(this, sqlite3_errcode(this->db));
+			return;
+		}
+		this->durable = durable;
+	}
+	if (!execute(this, "BEGIN IMMEDIATE"))
 	{
 		note_error(this, sqlite3_errcode(this->db));
 	}
@@ -1753,6 +1850,11 @@ METHOD(groupvpn_store_t, commit, bool,
 		why = "it was removed or replaced; restart charon";
 		note_error(this, SQLITE_IOERR);
 	}
+	else if (this->lost)
+	{
+		why = "the disk did not take its log; restart charon";
+		note_error(this, SQLITE_IOERR);
+	}
 	if (this->error == SQLITE_OK && !execute(this, "COMMIT"))
 	{
 		note_error(this, sqlite3_errcode(this->db));
@@ -1778,10 +1880,59 @@ METHOD(groupvpn_store_t, commit, bool,
 	return FALSE;
 }
 
+METHOD(groupvpn_store_t, defer, void,
+	private_groupvpn_store_t *this)
+{
+	this->mutex->lock(this->mutex);
+	this->deferred++;
+	this->mutex->unlock(this->mutex);
+}
+
+METHOD(groupvpn_store_t, sync_, bool,
+	private_groupvpn_store_t *this)
+{
+	uint64_t wanted, deferred;
+	bool lost, failed;
+	int error;
+
+	this->mutex->lock(this->mutex);
+	wanted = this->deferred;
+	lost = this->lost;
+	while (this->synced < wanted)
+	{
+		if (this->syncing)
+		{
+			this->condvar->wait(this->condvar, this->mutex);
+			continue;
+		}
+		/* for all that was deferred so far; others come meanwhile */
+		this->syncing = TRUE;
+		deferred = this->deferred;
+		this->mutex->unlock(this->mutex);
+		error = fdatasync(this->log) == 0 ? 0 : errno;
+		if (error)
+		{
+			DBG1(DBG_CFG, "groupvpn: store '%s' can not be written: %s; until "
+				 "charon is restarted, nobody gets new keys or identifiers",
+				 this->file, strerror(error));
+		}
+		this->mutex->lock(this->mutex);
+		this->syncing = FALSE;
+		this->lost |= error != 0;
+		this->synced = deferred;
+		this->condvar->broadcast(this->condvar);
+	}
+	failed = this->lost && !lost;
+	this->mutex->unlock(this->mutex);
+	return !failed;
+}
+
 METHOD(groupvpn_store_t, destroy, void,
 	private_groupvpn_store_t *this)
 {
 	close_all(this);
+	this->condvar->destroy(this->condvar);
+	this->mutex->destroy(this->mutex);
 	free(this->file);
 	free(this->key_file);
 	free(this);
@@ -1813,11 +1964,16 @@ groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
 			.remove_keys = _remove_keys,
 			.remove_kek = _remove_kek,
 			.commit = _commit,
+			.defer = _defer,
+			.sync = _sync_,
 			.destroy = _destroy,
 		},
 		.file = strdup(file),
 		.key_file = strdup(key_file),
 		.fd = -1,
+		.log = -1,
+		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
+		.condvar = condvar_create(CONDVAR_TYPE_DEFAULT),
 	);
 	return &this->public;
 }
@@ -1855,6 +2011,8 @@ groupvpn_store_t *groupvpn_store_create_none()
 		.remove_keys = (void*)nop,
 		.remove_kek = (void*)nop,
 		.commit = (void*)return_true,
+		.defer = (void*)nop,
+		.sync = (void*)return_true,
 		.destroy = (void*)free,
 	);
 	return this;

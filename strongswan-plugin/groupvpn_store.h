@@ -87,7 +87,7 @@ struct groupvpn_store_message_t {
 };
 
 /**
- * The store of a GCKS. Not thread-safe, its owner locks it.
+ * The store of a GCKS. Not thread-safe but for sync(), its owner locks it.
  *
  * All is written in changes: begin(), what is saved and removed, commit(). A
  * change is stored as a whole or not at all.
@@ -227,6 +227,22 @@ struct groupvpn_store_t {
 	 *					told to anybody then
 	 */
 	bool (*commit)(groupvpn_store_t *this);
+
+	/**
+	 * Have sync() wait for the disk, since the last change, which was not
+	 * durable, has to be before anybody is told of it.
+	 */
+	void (*defer)(groupvpn_store_t *this);
+
+	/**
+	 * Wait until all changes that were deferred are durable. Threads that do
+	 * so at the same time wait for the disk once. To be called without the
+	 * owner's lock.
+	 *
+	 * @return			FALSE if they are not, which is logged; nothing is stored
+	 *					after that
+	 */
+	bool (*sync)(groupvpn_store_t *this);
 
 	/**
 	 * Destroy a groupvpn_store_t.

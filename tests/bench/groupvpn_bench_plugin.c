@@ -19,6 +19,7 @@
  * the GCKS are acknowledged by charon itself.
  */
 
+#include "groupvpn_carrier.h"
 #include "groupvpn_payload.h"
 #include "groupvpn_task.h"
 #include "groupvpn_util.h"
@@ -36,6 +37,14 @@
 #define ESP_PROPOSAL "aes256gcm16"
 
 typedef struct private_bench_t private_bench_t;
+
+/**
+ * For groupvpn_task.c: the exchanges are INFORMATIONAL ones
+ */
+bool groupvpn_carrier_uses(ike_sa_t *ike_sa)
+{
+	return FALSE;
+}
 
 /**
  * Private data

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -780,6 +781,121 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+/* What threads that register members do, the lock being the groups'. */
+static struct {
+	pthread_mutex_t mutex;
+	groupvpn_store_t *store;
+	unsigned int next;
+} many = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void *register_many(void *data)
+{
+	bool *ok = data;
+	unsigned int i;
+
+	*ok = true;
+	while (*ok) {
+		pthread_mutex_lock(&many.mutex);
+		i = many.next++;
+		if (i < BENCH) {
+			many.store->begin(many.store, false);
+			save_member(many.store, 10 + i, 100 + i);
+			*ok = many.store->commit(many.store);
+			many.store->defer(many.store);
+		}
+		pthread_mutex_unlock(&many.mutex);
+		if (i >= BENCH)
+			break;
+		*ok = *ok && many.store->sync(many.store);
+	}
+	return NULL;
+}
+
+/* Threads that wait for the disk do so together. */
+static void many_wait_for_the_disk_once(void **state)
+{
+	pthread_t threads[16];
+	bool ok[ARRAY_LEN(threads)];
+	struct group group;
+	double start;
+
+	for (unsigned int n = 1; n <= ARRAY_LEN(threads); n *= 4) {
+		fresh(NULL);
+		many.store = open_store();
+		many.next = 0;
+		save_example(many.store);
+		start = seconds();
+		for (unsigned int i = 0; i < n; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL,
+							register_many, &ok[i]),
+					 0);
+		for (unsigned int i = 0; i < n; i++) {
+			pthread_join(threads[i], NULL);
+			assert_true(ok[i]);
+		}
+		print_message("%.0f us for each of %u threads' changes\n",
+			      (seconds() - start) / BENCH * 1e6, n);
+		/* nothing to wait for */
+		assert_true(many.store->sync(many.store));
+		assert_int_equal(load(many.store, EX_GROUP, &group), SUCCESS);
+		assert_non_null(group.registrations->find(group.registrations,
+							  10 + BENCH - 1));
+		group_free(&group);
+		many.store->destroy(many.store);
+	}
+}
+
+/* The last file of that name that was opened: the store's, not SQLite's. */
+static int last_opened(const char *suffix)
+{
+	char name[32], path[256];
+	int last = -1;
+	ssize_t len;
+
+	for (int fd = 0; fd < 256; fd++) {
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		len = readlink(name, path, sizeof(path) - 1);
+		if (len < 0)
+			continue;
+		path[len] = '\0';
+		if (strstr(path, dir) && strstr(path, suffix))
+			last = fd;
+	}
+	return last;
+}
+
+/* Who waits for a disk that fails hears of it, and nothing is stored then. */
+static void a_disk_that_fails_is_the_end(void **state)
+{
+	groupvpn_store_t *store = open_store();
+	int null = open("/dev/null", O_RDWR), log;
+
+	save_example(store);
+	store->begin(store, false);
+	save_member(store, 5, 5);
+	assert_true(store->commit(store));
+	store->defer(store);
+	assert_true(store->sync(store));
+
+	log = last_opened("-wal");
+	assert_true(log >= 0);
+	assert_int_equal(dup2(null, log), log);
+	logged[0] = '\0';
+	store->begin(store, false);
+	save_member(store, 6, 6);
+	assert_true(store->commit(store));
+	assert_true(store->sync(store)); /* for nothing */
+	store->defer(store);
+	assert_false(store->sync(store));
+	assert_non_null(strstr(logged, "until charon is restarted"));
+	store->begin(store, false);
+	save_member(store, 7, 7);
+	assert_false(store->commit(store));
+	assert_true(store->sync(store));
+	store->destroy(store);
+	close(null);
+}
+
 static void a_commit_is_cheap(void **state)
 {
 	groupvpn_store_t *store = open_store();
@@ -827,6 +943,8 @@ int main(void)
 				       fresh),
 		cmocka_unit_test_setup(a_kill_loses_nothing, fresh),
 		cmocka_unit_test_setup(damage_does_no_harm, fresh),
+		cmocka_unit_test_setup(many_wait_for_the_disk_once, fresh),
+		cmocka_unit_test_setup(a_disk_that_fails_is_the_end, fresh),
 		cmocka_unit_test_setup(a_commit_is_cheap, fresh),
 	};
 	int failed;
