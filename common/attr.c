@@ -38,10 +38,25 @@ static bool addr_valid(const struct gv_addr *addr)
 	       memcmp(addr->bytes, unspecified, addr->len) != 0;
 }
 
+bool gv_attr_part(const struct gv_attr *attr, struct gv_part *part)
+{
+	if (!attr->rekey)
+		return false;
+	*part = (struct gv_part){
+		.number = attr->part_number,
+		.count = attr->part_count ? attr->part_count : 1,
+		.data = attr->rekey,
+		.len = attr->rekey_len,
+	};
+	memcpy(part->set, attr->part_set, sizeof(part->set));
+	return true;
+}
+
 /* What both directions ask of the content, TLVs' own form apart. */
 static enum gv_attr_error check(const struct gv_attr *attr)
 {
 	bool descriptor = attr->kind == GV_KIND_DESCRIPTOR;
+	struct gv_part part;
 
 	if (attr->kind < GV_KIND_DESCRIPTOR || attr->kind > GV_KIND_ROUTES)
 		return GV_ATTR_BAD_KIND;
@@ -51,8 +66,9 @@ static enum gv_attr_error check(const struct gv_attr *attr)
 		return GV_ATTR_BAD_ID;
 	if (!addr_valid(&attr->gateway) ||
 	    (attr->sealed && attr->kind != GV_KIND_ROUTES) ||
-	    (attr->rekey && (!descriptor || !attr->rekey_len ||
-			     attr->rekey_len > GV_REKEY_MAX)) ||
+	    (attr->rekey && (!descriptor || !gv_attr_part(attr, &part) ||
+			     !gv_part_valid(&part))) ||
+	    (attr->part_count && (!attr->rekey || attr->part_count < 2)) ||
 	    ((attr->prefix || attr->inner) && !attr->sealed) ||
 	    (attr->inner && (attr->inner_len <= GV_SIV_LEN ||
 			     attr->inner_len > GV_SIV_LEN + GV_INNER_MAX)))
@@ -69,6 +85,17 @@ static void put_tlv(struct gv_writer *w, uint8_t type, const void *value,
 	mark = gv_open16(w);
 	gv_put_bytes(w, value, len);
 	gv_close16(w, mark, 0);
+}
+
+static void put_part(struct gv_writer *w, const struct gv_attr *attr)
+{
+	uint8_t value[2 + GV_PART_SET_LEN] = {
+		attr->part_number,
+		attr->part_count,
+	};
+
+	memcpy(value + 2, attr->part_set, GV_PART_SET_LEN);
+	put_tlv(w, GV_TLV_PART, value, sizeof(value));
 }
 
 size_t gv_attr_encode(const struct gv_attr *attr,
@@ -98,6 +125,8 @@ size_t gv_attr_encode(const struct gv_attr *attr,
 		put_tlv(&w, GV_TLV_PREFIX, attr->prefix, GV_SEALED_PREFIX_LEN);
 	if (attr->inner)
 		put_tlv(&w, GV_TLV_INNER, attr->inner, attr->inner_len);
+	if (attr->part_count)
+		put_part(&w, attr);
 	if (!w.ok || !gv_hmac(mac_key, value, w.len, mac))
 		return 0;
 	gv_put_bytes(&w, mac, sizeof(mac));
@@ -141,6 +170,13 @@ static bool get_tlv(struct gv_reader *r, struct gv_attr *attr)
 		attr->inner = value;
 		attr->inner_len = len;
 		return true;
+	case GV_TLV_PART:
+		if (attr->part_count || len != 2 + GV_PART_SET_LEN)
+			return false;
+		attr->part_number = value[0];
+		attr->part_count = value[1];
+		memcpy(attr->part_set, value + 2, GV_PART_SET_LEN);
+		return value[1] != 0;
 	default:
 		return true;
 	}

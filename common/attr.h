@@ -13,6 +13,7 @@
 #define GV_ATTR_H
 
 #include "inner.h"
+#include "parts.h"
 #include "seal.h"
 
 #define GV_ATTR_TYPE_DEFAULT 255
@@ -30,10 +31,12 @@ enum gv_attr_tlv {
 	GV_TLV_GATEWAY = 1, /* 4 or 16 octets; in every kind: the member's
 			       gateway, in a descriptor the GCKS */
 	GV_TLV_SEALED = 2,  /* empty; routes: the NLRIs are sealed */
-	GV_TLV_REKEY = 3,   /* descriptor: GSA_REKEY messages, 1 to
-			       GV_REKEY_MAX (rekey.h) octets */
+	GV_TLV_REKEY = 3,   /* descriptor: GSA_REKEY messages, or a part of
+			       them, 1 to GV_REKEY_PART_MAX octets */
 	GV_TLV_PREFIX = 4,  /* routes, sealed: an IPv6 prefix beyond /64 */
 	GV_TLV_INNER = 5,   /* routes, sealed: what the site knows of them */
+	GV_TLV_PART = 6,    /* descriptor: what part REKEY is (parts.h),
+			       number(1) count(1) set(8) */
 };
 
 struct gv_attr {
@@ -47,6 +50,9 @@ struct gv_attr {
 	/* Points into the decoded value; NULL if absent. */
 	const uint8_t *rekey;
 	size_t rekey_len;
+	/* What part it is; count 0: all. */
+	uint8_t part_number, part_count;
+	uint8_t part_set[GV_PART_SET_LEN];
 	const uint8_t *prefix; /* GV_SEALED_PREFIX_LEN octets */
 	const uint8_t *inner;  /* sealed, of gv_seal_inner() */
 	size_t inner_len;
@@ -65,6 +71,9 @@ enum gv_attr_error {
 };
 /* One short lower-case phrase, for logs and counters. */
 const char *gv_attr_error_text(enum gv_attr_error error);
+
+/* The part that a descriptor's REKEY TLV is; false if it has none. */
+bool gv_attr_part(const struct gv_attr *attr, struct gv_part *part);
 
 /* Encodes and authenticates; returns the length, 0 if it does not fit or the
  * content is not valid. */

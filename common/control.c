@@ -37,7 +37,8 @@ enum tlv {
 	TLV_OTHER_ROUTE_EPOCH,
 	TLV_OTHER_ROUTE_SECRET,
 	TLV_PEERS,
-	TLV_DISCOVERY = 24,
+	TLV_CHAIN,
+	TLV_DISCOVERY,
 	TLV_HINTS,
 	TLV_LABEL,
 	TLV_PREFIXES,
@@ -75,9 +76,10 @@ static const struct layout layouts[] = {
 	[GV_CTL_WANT] = {"want", BIT(GROUP_ID) | BIT(READY), 0},
 	[GV_CTL_HEARD] = {"heard", MEMBER_IDS | BIT(ATTR) | BIT(PREFIXES), 0},
 	[GV_CTL_UNHEARD] = {"unheard", MEMBER_IDS | BIT(PREFIXES), 0},
+	[GV_CTL_DESCRIPTOR] = {"descriptor", BIT(GROUP_ID) | BIT(ATTR), 0},
 	[GV_CTL_PEER] = {"peer", MEMBER_IDS | BIT(SENDER_ID) | BIT(GATEWAY), 0},
 	[GV_CTL_PEER_DOWN] = {"peer down", MEMBER_IDS, 0},
-	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY)},
+	[GV_CTL_REKEY] = {"rekey", BIT(GROUP_ID), BIT(REKEY) | BIT(CHAIN)},
 	[GV_CTL_DISCOVER] = {"discover", BIT(GROUP_ID), BIT(NAME)},
 	[GV_CTL_DISCOVERED] = {"discovered", BIT(GROUP_ID), BIT(HINTS)},
 	[GV_CTL_COMMAND] = {"command", BIT(COMMAND),
@@ -187,6 +189,8 @@ static uint32_t filled(const struct gv_ctl_msg *msg)
 		set |= BIT(TEXT);
 	if (msg->rekey_len)
 		set |= BIT(REKEY);
+	if (msg->chains)
+		set |= BIT(CHAIN);
 	if (msg->discovery_open)
 		set |= BIT(DISCOVERY);
 	if (msg->n_hints)
@@ -282,6 +286,12 @@ static void put_value(struct gv_writer *w, enum tlv type,
 	case TLV_REKEY:
 		gv_put_bytes(w, msg->rekey, msg->rekey_len);
 		break;
+	case TLV_CHAIN:
+		gv_put8(w, msg->chain);
+		gv_put8(w, msg->chains);
+		gv_put8(w, msg->part_number);
+		gv_put8(w, msg->part_count);
+		break;
 	case TLV_COMMAND:
 		put_text(w, msg->command);
 		break;
@@ -316,6 +326,17 @@ static bool hints_valid(const struct gv_ctl_msg *msg)
 	return true;
 }
 
+/* Without messages there is no chain. */
+static bool chain_valid(const struct gv_ctl_msg *msg)
+{
+	if (msg->rekey_len > GV_REKEY_PART_MAX)
+		return false;
+	return !msg->chains ||
+	       (msg->rekey_len && msg->chains <= GV_CTL_CHAINS_MAX &&
+		msg->chain < msg->chains && msg->part_count <= GV_PARTS_MAX &&
+		msg->part_number < msg->part_count);
+}
+
 size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 {
 	const struct layout *layout = message_layout(msg);
@@ -328,7 +349,7 @@ size_t gv_ctl_encode(const struct gv_ctl_msg *msg, uint8_t *buf, size_t size)
 	if ((msg->vrf[0] && !gv_name_valid(msg->vrf, GV_IFNAME_MAX)) ||
 	    (msg->name[0] && !(set & BIT(NAME))))
 		return 0;
-	if (msg->rekey_len > GV_REKEY_MAX || !hints_valid(msg) ||
+	if (!chain_valid(msg) || !hints_valid(msg) ||
 	    msg->prefix_count > GV_CTL_PREFIXES_MAX ||
 	    (msg->has_other_route_secret &&
 	     msg->other_route_epoch == msg->route_epoch))
@@ -396,7 +417,7 @@ static bool get_attr(struct gv_reader *r, struct gv_ctl_msg *msg)
 
 static bool get_rekey(struct gv_reader *r, struct gv_ctl_msg *msg)
 {
-	if (!r->left || r->left > GV_REKEY_MAX)
+	if (!r->left || r->left > GV_REKEY_PART_MAX)
 		return false;
 	msg->rekey_len = r->left;
 	memcpy(msg->rekey, gv_get_bytes(r, msg->rekey_len), msg->rekey_len);
@@ -513,6 +534,12 @@ static bool get_value(struct gv_reader *r, enum tlv type,
 		return get_text(r, msg->text, GV_TEXT_MAX);
 	case TLV_REKEY:
 		return get_rekey(r, msg);
+	case TLV_CHAIN:
+		msg->chain = gv_get8(r);
+		msg->chains = gv_get8(r);
+		msg->part_number = gv_get8(r);
+		msg->part_count = gv_get8(r);
+		return msg->chains != 0;
 	case TLV_COMMAND:
 		return get_name(r, msg->command, GV_NAME_MAX);
 	case TLV_PART:
@@ -588,6 +615,8 @@ static enum gv_ctl_error decode(const uint8_t *buf, size_t len,
 	if (!layout || (layout->mandatory & ~seen))
 		return GV_CTL_MISSING_TLV;
 	if (seen & ~(layout->mandatory | layout->optional))
+		return GV_CTL_BAD_TLV;
+	if (!chain_valid(msg))
 		return GV_CTL_BAD_TLV;
 	if (seen & OTHER_ROUTE_KEY && ~seen & OTHER_ROUTE_KEY)
 		return GV_CTL_MISSING_TLV;

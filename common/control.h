@@ -26,6 +26,8 @@
 #define GV_CTL_VERSION 1
 /* Largest message: a descriptor's attribute and its header. */
 #define GV_CTL_MAX 4096
+/* Chains of GSA_REKEY messages of a group. */
+#define GV_CTL_CHAINS_MAX 8
 /* Octets of an answer in one message. */
 #define GV_CTL_PART_MAX 4000
 /* NLRIs in one message. */
@@ -48,13 +50,17 @@ enum gv_ctl_type {
 	GV_CTL_ORIGINATED = 16,
 	/* GCKS: whether to be told what is heard of the group. */
 	GV_CTL_WANT = 27,
+	/* GCKS, after GROUP: the descriptor of another part (parts.h) of its
+	 * GSA_REKEY messages. */
+	GV_CTL_DESCRIPTOR = 17,
 
 	/* bgpd -> charon */
 	GV_CTL_PEER = 20, /* member: another member is there (add/replace) */
 	GV_CTL_PEER_DOWN = 21, /* group_id, member_id */
 	/* The GSA_REKEY messages that this bgpd has of the group: a member's
-	 * those of the descriptor that it hears, an S/R's those of the one
-	 * that it announces, none if it announces none. */
+	 * those of the descriptors that it hears, which may be several chains
+	 * of messages, an S/R's those of the one that it announces; none if
+	 * there are none.  A chain comes in parts, one after the other. */
 	GV_CTL_REKEY = 22,
 	/* S/R, if that is wanted: routes of a member, and those that are not
 	 * there any more. */
@@ -103,8 +109,8 @@ struct gv_ctl_msg {
 	uint32_t other_route_epoch; /* not route_epoch */
 	bool has_other_route_secret;
 	uint8_t other_route_secret[GV_SECRET_LEN];
-	/* GROUP of a GCKS: M, the descriptor's group attribute value; ORIGINATE,
-	 * HEARD: M, that of the routes. */
+	/* GROUP of a GCKS, DESCRIPTOR: M, a descriptor's group attribute value;
+	 * ORIGINATE, HEARD: M, that of the routes. */
 	uint8_t attr[GV_ATTR_MAX];
 	size_t attr_len;
 	/* GCKS: the descriptor goes to all neighbours, members or not */
@@ -120,9 +126,11 @@ struct gv_ctl_msg {
 	 * of kind member, which has one of its own */
 	struct gv_prefix prefixes[GV_CTL_PREFIXES_MAX];
 	unsigned int prefix_count;
-	/* REKEY: the descriptor's TLV, GV_TLV_REKEY; length 0 if none */
-	uint8_t rekey[GV_REKEY_MAX];
+	/* REKEY: a part of a chain of messages; length 0 if there is none */
+	uint8_t rekey[GV_REKEY_PART_MAX];
 	size_t rekey_len;
+	/* Which of how many it is, both from 0 on; chains 0: it is all. */
+	uint8_t chain, chains, part_number, part_count;
 	/* DISCOVERED: the preferred one first */
 	struct gv_addr hints[GV_HINTS_MAX];
 	unsigned int n_hints;

@@ -174,6 +174,6 @@ enum gv_gikev2_error gv_gsa_decode_for(const struct gv_gsa_receiver *receiver,
 void gv_gsa_wipe(struct gv_gsa *gsa);
 /* Octets that a body never exceeds; KD: that of the largest GSA_REKEY. */
 #define GV_GSA_BODY_MAX 1024
-#define GV_KD_BODY_MAX 3072
+#define GV_KD_BODY_MAX 24000
 
 #endif /* GV_GIKEV2_H */

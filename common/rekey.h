@@ -15,9 +15,10 @@
 
 #include "gikev2.h"
 
-/* What a descriptor's REKEY TLV has room for: one message, or several, one
- * after the other, the oldest first. */
-#define GV_REKEY_MAX 3016
+/* Octets of one message, or of several, one after the other, the oldest first,
+ * and what of them a descriptor's REKEY TLV has room for (parts.h). */
+#define GV_REKEY_MAX 24000
+#define GV_REKEY_PART_MAX 3016
 
 enum gv_rekey_error {
 	GV_REKEY_OK = 0,

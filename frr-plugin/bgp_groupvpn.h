@@ -155,8 +155,9 @@ struct gvpn_heard {
 	struct attr *rejected; /* interned; of another one, last dropped */
 	struct gvpn_group *group;
 	enum gvpn_drop drop;
+	uint8_t kind; /* enum gv_attr_kind; 0 if it was not decoded */
 	/* Valid if not dropped. */
-	uint8_t kind;		    /* enum gv_attr_kind */
+	uint8_t part;		    /* of a descriptor */
 	struct gvpn_member *member; /* NULL: a descriptor */
 	uint32_t sender_id;
 	struct gv_addr gateway;
@@ -198,6 +199,19 @@ struct gvpn_route_keys {
 	uint8_t *secret, *mac_key;
 };
 
+/* GSA_REKEY messages, one after the other. */
+struct gvpn_chain {
+	uint8_t *data;
+	size_t len;
+};
+
+/* A further part of them that an S/R announces. */
+struct gvpn_announced {
+	uint8_t *value; /* of the group attribute; NULL: not there yet */
+	size_t len;
+	struct gvpn_own own;
+};
+
 /* What charon says of a group, and what follows from it. */
 PREDECL_RBTREE_UNIQ(gvpn_groups);
 struct gvpn_group {
@@ -210,10 +224,11 @@ struct gvpn_group {
 	bool stale; /* not repeated since charon restarted */
 	time_t since;
 	uint64_t drops[GVPN_DROPS];
-	/* GSA_REKEY messages of the descriptor that is heard or announced, as
-	 * charon was told of them; NULL: none */
-	uint8_t *rekey;
-	size_t rekey_len;
+	/* GSA_REKEY messages of the descriptors that are heard, or the first
+	 * part of those that are announced, as charon was told of them */
+	struct gvpn_chain chains[GV_CTL_CHAINS_MAX];
+	unsigned int chain_count;
+	struct event *t_rekey; /* descriptors have changed */
 
 	/* GCKS */
 	bool fixed;   /* static: of the configuration, with the next two */
@@ -221,8 +236,9 @@ struct gvpn_group {
 	struct gv_addr from; /* the neighbour that brings the descriptor */
 	uint8_t *descriptor; /* attribute value; NULL: no valid one */
 	size_t descriptor_len;
-	bool discovery_open;	/* it goes to all neighbours */
-	struct gvpn_own own;	/* the descriptor route */
+	bool discovery_open; /* it goes to all neighbours */
+	struct gvpn_own own; /* the descriptor route */
+	struct gvpn_announced parts[GV_PARTS_MAX - 1]; /* from the second on */
 	unsigned int reflected; /* routes, counted for "show" */
 	unsigned int limiting;	/* members that name others */
 	bool wanted;		/* charon wants to know the members' routes */
@@ -442,9 +458,6 @@ void gvpn_reg_down(uint32_t group_id, uint16_t member_id, const char *why);
  * or, if charon is another than before, after GVPN_STALE_TIME. */
 void gvpn_group_mark_stale(void);
 void gvpn_group_synced(bool charon_restarted);
-/* The descriptor's GSA_REKEY messages (NULL: none), for charon. */
-void gvpn_group_rekey(struct gvpn_group *group, const uint8_t *rekey,
-		      size_t len);
 /* All that charon said goes. */
 void gvpn_group_forget(const char *why);
 
@@ -705,6 +718,28 @@ const struct gvpn_sought *gvpn_discovery_find(const char *name);
 const char *gvpn_discovery_print(const struct gvpn_sought *sought, char *buf,
 				 size_t size);
 
+/* bgp_groupvpn_rekey.c ---------------------------------------------------- */
+
+/* Where the descriptor of a part is; the first is gvpn_descriptor_nlri. */
+extern struct prefix gvpn_part_nlri[GV_PARTS_MAX];
+/* Which part's NLRI it is, -1 if none. */
+int gvpn_part_of_nlri(const struct prefix *nlri);
+void gvpn_rekey_init(void);
+/* Member: what descriptors are heard has changed. */
+void gvpn_rekey_hear(struct gvpn_group *group);
+/* None is heard or announced. */
+void gvpn_rekey_none(struct gvpn_group *group);
+/* S/R: the descriptor is announced; so are its other parts, as far as charon
+ * has named them. */
+void gvpn_rekey_announce(struct gvpn_group *group, struct bgp *bgp,
+			 const struct gv_attr *descriptor);
+void gvpn_rekey_withdraw(struct gvpn_group *group);
+void gvpn_rekey_forget_bgp(struct gvpn_group *group);
+/* charon names another part. */
+void gvpn_rekey_part(const struct gv_ctl_msg *msg);
+/* The group ends. */
+void gvpn_rekey_free(struct gvpn_group *group);
+
 /* bgp_groupvpn_read.c ----------------------------------------------------- */
 
 /* What the group attribute in a path's attributes says. */
@@ -748,6 +783,10 @@ void gvpn_route_init(void);
 void gvpn_route_fini(void);
 /* A destination in the VPNv6 table may have changed. */
 void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest);
+/* Whether a path is a descriptor of the group with GSA_REKEY messages, and what
+ * part of them. */
+bool gvpn_heard_part(struct gvpn_group *group, struct bgp_dest *dest,
+		     struct bgp_path_info *pi, struct gv_part *part);
 /* Goes through the VPNv6 table; group's routes are judged anew. */
 void gvpn_heard_walk(struct gvpn_group *group);
 void gvpn_heard_flush(struct gvpn_group *group);

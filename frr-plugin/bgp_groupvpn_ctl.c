@@ -145,12 +145,24 @@ void gvpn_ctl_send_rekey(const struct gvpn_group *group)
 	struct gv_ctl_msg msg = {
 		.type = GV_CTL_REKEY,
 		.group_id = group->id,
-		.rekey_len = group->rekey_len,
+		.chains = group->chain_count,
 	};
+	struct gv_part parts[GV_PARTS_MAX];
+	unsigned int i;
 
-	if (group->rekey)
-		memcpy(msg.rekey, group->rekey, group->rekey_len);
-	gvpn_ctl_send(&msg);
+	if (!group->chain_count)
+		gvpn_ctl_send(&msg);
+	for (; msg.chain < group->chain_count; msg.chain++) {
+		msg.part_count =
+			gv_parts_split(group->chains[msg.chain].data,
+				       group->chains[msg.chain].len, parts);
+		for (i = 0; i < msg.part_count; i++) {
+			msg.part_number = i;
+			msg.rekey_len = parts[i].len;
+			memcpy(msg.rekey, parts[i].data, parts[i].len);
+			gvpn_ctl_send(&msg);
+		}
+	}
 }
 
 void gvpn_ctl_send_discovered(const struct gvpn_sought *sought)
@@ -200,7 +212,7 @@ static void ctl_replay(void)
 			if (member->heard)
 				gvpn_ctl_send_member(member);
 		}
-		if (group->rekey)
+		if (group->chain_count)
 			gvpn_ctl_send_rekey(group);
 	}
 	gvpn_ctl_send(&sync);
@@ -241,6 +253,9 @@ static void ctl_handle(const struct gv_ctl_msg *msg)
 		break;
 	case GV_CTL_GROUP:
 		gvpn_group_up(msg, ctl.restarted);
+		break;
+	case GV_CTL_DESCRIPTOR:
+		gvpn_rekey_part(msg);
 		break;
 	case GV_CTL_GROUP_DOWN:
 		gvpn_group_down(msg->group_id, "charon took it down");

@@ -17,7 +17,6 @@
 
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_GROUP, "group VPN group");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_DESCRIPTOR, "group VPN descriptor");
-DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_REKEY, "group VPN rekey messages");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_BIND, "group VPN binding");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_MEMBER, "group VPN member");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_REG, "group VPN registration");
@@ -144,7 +143,7 @@ static void group_free(struct gvpn_group *group)
 	gvpn_members_fini(group->members);
 	gvpn_group_heards_fini(group->heards);
 	XFREE(MTYPE_GROUPVPN_DESCRIPTOR, group->descriptor);
-	XFREE(MTYPE_GROUPVPN_REKEY, group->rekey);
+	gvpn_rekey_free(group);
 	event_cancel(&group->t_forget);
 	keys_fini(&group->route);
 	keys_fini(&group->other);
@@ -308,24 +307,6 @@ void gvpn_group_up(const struct gv_ctl_msg *msg, bool charon_restarted)
 		group_set_member(group, msg, charon_restarted);
 	group->stale = false;
 	group_refresh(group);
-}
-
-void gvpn_group_rekey(struct gvpn_group *group, const uint8_t *rekey,
-		      size_t len)
-{
-	if (len > GV_REKEY_MAX)
-		return; /* not from a descriptor that was decoded */
-	if (len == group->rekey_len &&
-	    (!len || memcmp(rekey, group->rekey, len) == 0))
-		return;
-
-	XFREE(MTYPE_GROUPVPN_REKEY, group->rekey);
-	group->rekey_len = len;
-	if (len) {
-		group->rekey = XMALLOC(MTYPE_GROUPVPN_REKEY, len);
-		memcpy(group->rekey, rekey, len);
-	}
-	gvpn_ctl_send_rekey(group);
 }
 
 /* Whether the group's binding works; why not is logged once. */

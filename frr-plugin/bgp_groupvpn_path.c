@@ -387,6 +387,7 @@ void gvpn_path_init(void)
 {
 	str2prefix("fd67:7670:6e00::1/128", &gvpn_descriptor_nlri);
 	str2prefix("fd67:7670:6e00::2/128", &gvpn_member_nlri);
+	gvpn_rekey_init();
 }
 
 /* The default route is a route like any other, and so are parts of it; else

@@ -198,9 +198,10 @@ static bool covers_gcks(const struct prefix *p)
 
 	frr_each (gvpn_groups_const, gvpn.groups, group) {
 		frr_each (gvpn_group_heards_const, group->heards, heard) {
-			if (heard->drop || heard->kind != GV_KIND_DESCRIPTOR)
+			if (heard->kind != GV_KIND_DESCRIPTOR)
 				break;
-			if (gvpn_prefix_covers(p, &heard->gateway))
+			if (!heard->drop &&
+			    gvpn_prefix_covers(p, &heard->gateway))
 				return true;
 		}
 	}
@@ -504,14 +505,14 @@ static enum gvpn_drop judge_route(struct gvpn_group *group,
 	return GVPN_DROP_NONE;
 }
 
-/* Descriptor and member route have one NLRI each. */
-static bool is_nlri_of(uint8_t kind, const struct bgp_dest *dest)
+/* Member route and each part of the descriptor have one NLRI each. */
+static bool is_nlri_of(const struct gv_attr *a, const struct bgp_dest *dest)
 {
 	const struct prefix *nlri = bgp_dest_get_prefix(dest);
 
-	switch (kind) {
+	switch (a->kind) {
 	case GV_KIND_DESCRIPTOR:
-		return prefix_same(nlri, &gvpn_descriptor_nlri);
+		return gvpn_part_of_nlri(nlri) == a->part_number;
 	case GV_KIND_MEMBER:
 		return prefix_same(nlri, &gvpn_member_nlri);
 	default:
@@ -539,7 +540,7 @@ static enum gvpn_drop judge_value(struct verdict *v,
 	if (!v->group || !v->group->active)
 		return GVPN_DROP_NONE;
 	if (!rd_is_ours || rd_group != v->a.group_id ||
-	    rd_member != v->a.member_id || !is_nlri_of(v->a.kind, dest))
+	    rd_member != v->a.member_id || !is_nlri_of(&v->a, dest))
 		return GVPN_DROP_RD;
 	if (reading->drop)
 		return reading->drop;
@@ -640,6 +641,8 @@ static void heard_detach(struct gvpn_heard *heard)
 	switch (heard->kind) {
 	case GV_KIND_DESCRIPTOR:
 		recheck_covers();
+		if (heard->part)
+			break;
 		group->descriptors--;
 		if (group->descriptors == 0 && group->active) {
 			zlog_info("group-vpn: group %s (%u): descriptor lost",
@@ -662,10 +665,6 @@ static void heard_detach(struct gvpn_heard *heard)
 
 static void heard_free(struct gvpn_heard *heard)
 {
-	/* A group has one destination for its descriptor; what claims to be
-	 * one anywhere else says nothing. */
-	if (heard->kind == GV_KIND_DESCRIPTOR && heard->drop != GVPN_DROP_RD)
-		gvpn_group_rekey(heard->group, NULL, 0);
 	heard_detach(heard);
 	if (heard->rejected)
 		bgp_attr_unintern(&heard->rejected);
@@ -683,11 +682,12 @@ static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
 	heard->peer = peer_lock(v->pi->peer);
 	heard->attr = bgp_attr_intern(v->pi->attr);
 	heard->kind = v->a.kind;
+	heard->part = v->a.part_number;
 	heard->sender_id = v->a.sender_id;
 	heard->gateway = v->a.gateway;
 	heard->covers = false;
-	/* descriptors first: see covers_gcks() */
-	if (!heard->drop && heard->kind == GV_KIND_DESCRIPTOR)
+	/* descriptors first, dropped ones too: who looks for them finds them */
+	if (heard->kind == GV_KIND_DESCRIPTOR)
 		gvpn_group_heards_add_head(group->heards, heard);
 	else
 		gvpn_group_heards_add_tail(group->heards, heard);
@@ -697,6 +697,8 @@ static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
 	switch (heard->kind) {
 	case GV_KIND_DESCRIPTOR:
 		recheck_covers();
+		if (heard->part)
+			break;
 		group->descriptors++;
 		if (group->descriptors == 1) {
 			zlog_info("group-vpn: group %s (%u): descriptor heard "
@@ -767,12 +769,15 @@ static void heard_reject(struct gvpn_heard *heard, const struct verdict *v)
 /* GSA_REKEY messages prove themselves.  So they pass also in a descriptor whose
  * MAC cannot be verified because it is of another route epoch than ours: they
  * may be what leads to that. */
-static void hear_rekey(const struct verdict *v)
+bool gvpn_heard_part(struct gvpn_group *group, struct bgp_dest *dest,
+		     struct bgp_path_info *pi, struct gv_part *part)
 {
-	if ((v->drop && v->drop != GVPN_DROP_ROUTE_EPOCH) ||
-	    v->a.kind != GV_KIND_DESCRIPTOR || !v->a.rekey)
-		return;
-	gvpn_group_rekey(v->group, v->a.rekey, v->a.rekey_len);
+	struct verdict v;
+
+	judge(&v, dest, pi, NULL);
+	return v.group == group &&
+	       (!v.drop || v.drop == GVPN_DROP_ROUTE_EPOCH) &&
+	       v.a.kind == GV_KIND_DESCRIPTOR && gv_attr_part(&v.a, part);
 }
 
 static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
@@ -791,7 +796,22 @@ static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
 		heard_attach(*heard, v);
 	}
 	(*heard)->again = false;
-	hear_rekey(v);
+}
+
+/* A descriptor's destination has changed: by any of its paths. */
+static void descriptor_dest(const struct bgp_dest *dest)
+{
+	const struct prefix *rd = gvpn_dest_rd(dest);
+	struct gvpn_group *group;
+	uint32_t group_id;
+	uint16_t member_id;
+
+	if (gvpn_part_of_nlri(bgp_dest_get_prefix(dest)) < 0 || !rd ||
+	    !gvpn_rd_read(rd, &member_id, &group_id))
+		return;
+	group = gvpn_group_find(group_id);
+	if (group)
+		gvpn_rekey_hear(group);
 }
 
 void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest)
@@ -800,6 +820,7 @@ void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest)
 	struct verdict best = {}, dropped = {}, v;
 	struct bgp_path_info *pi;
 
+	descriptor_dest(dest);
 	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
 		judge(&v, dest, pi, heard);
 		if (is_better(&v, &best))
@@ -840,6 +861,8 @@ void gvpn_heard_flush(struct gvpn_group *group)
 	gvpn_read_forget();
 	while ((heard = gvpn_group_heards_first(group->heards)))
 		heard_free(heard);
+	if (group->role == GV_ROLE_MEMBER)
+		gvpn_rekey_none(group);
 }
 
 void gvpn_heard_forget_injected(struct gvpn_group *group)

@@ -176,7 +176,7 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	    gv_attr_decode(group->descriptor, group->descriptor_len, &a) !=
 		    GV_ATTR_OK) {
 		gvpn_own_unset(&group->own);
-		gvpn_group_rekey(group, NULL, 0);
+		gvpn_rekey_withdraw(group);
 		return;
 	}
 
@@ -186,7 +186,7 @@ void gvpn_rr_descriptor(struct gvpn_group *group)
 	gvpn_own_set(&group->own, bgp, AFI_IP6, SAFI_MPLS_VPN, &rd,
 		     &gvpn_descriptor_nlri, attr);
 	bgp_attr_unintern(&attr);
-	gvpn_group_rekey(group, a.rekey, a.rekey_len);
+	gvpn_rekey_announce(group, bgp, &a);
 }
 
 static void police_dest(struct bgp *bgp, struct bgp_dest *dest)
@@ -222,7 +222,7 @@ void gvpn_rr_forget_bgp(void)
 	event_cancel(&t_transit);
 	frr_each (gvpn_groups, gvpn.groups, group) {
 		gvpn_own_forget(&group->own);
-		gvpn_group_rekey(group, NULL, 0);
+		gvpn_rekey_forget_bgp(group);
 	}
 }
 

@@ -153,18 +153,72 @@ static host_t *first_address(int family)
 }
 
 /**
- * Compose the GROUP message
+ * Compose a group's descriptor, for one part of the GSA_REKEY messages
+ *
+ * @param part			the part, NULL if there are no messages
+ * @param msg			receives it
  */
-static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
+static void add_descriptor(groupvpn_gcks_group_t *group,
+						   const uint8_t mac_key[GV_SECRET_LEN],
+						   const struct gv_part *part, struct gv_ctl_msg *msg)
+{
+	struct gv_attr attr = {
+		.kind = GV_KIND_DESCRIPTOR,
+		.group_id = group->cfg->id,
+		.route_epoch = group->routes->current(group->routes)->epoch,
+		.gateway = groupvpn_addr(group->address),
+	};
+
+	if (part)
+	{
+		attr.rekey = part->data;
+		attr.rekey_len = part->len;
+		if (part->count > 1)
+		{
+			attr.part_number = part->number;
+			attr.part_count = part->count;
+			memcpy(attr.part_set, part->set, sizeof(attr.part_set));
+		}
+	}
+	msg->attr_len = gv_attr_encode(&attr, mac_key, msg->attr,
+								   sizeof(msg->attr));
+}
+
+/**
+ * Send a message to a bgpd, or to all of them
+ *
+ * @param client		control client, 0 for all
+ */
+static void send_msg(groupvpn_gcks_group_t *group, u_int client,
+					 struct gv_ctl_msg *msg)
+{
+	groupvpn_control_t *control = group->gcks->control;
+
+	if (client)
+	{
+		control->send(control, client, msg);
+	}
+	else
+	{
+		control->broadcast(control, msg);
+	}
+}
+
+/**
+ * Tell of a group: GROUP, with the first part of the GSA_REKEY messages, and
+ * DESCRIPTOR for each of the others
+ *
+ * @param client		control client, 0 for all
+ * @return				FALSE if that is not possible
+ */
+static bool send_group(groupvpn_gcks_group_t *group, u_int client)
 {
 	groupvpn_sa_t *newest = group->sas->newest(group->sas);
 	const groupvpn_route_key_t *route = group->routes->current(group->routes);
 	uint8_t mac_key[GV_SECRET_LEN], rekey[GV_REKEY_MAX];
-	struct gv_attr attr = {
-		.kind = GV_KIND_DESCRIPTOR,
-		.group_id = group->cfg->id,
-		.route_epoch = route->epoch,
-	};
+	struct gv_part parts[GV_PARTS_MAX];
+	struct gv_ctl_msg msg;
+	u_int count = 0, i;
 
 	if (!group->address)
 	{
@@ -175,24 +229,33 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
 	{
 		return FALSE;
 	}
-	attr.gateway = groupvpn_addr(group->address);
 	if (group->kek)
 	{
-		attr.rekey_len = group->kek->get_messages(group->kek, rekey);
-		attr.rekey = attr.rekey_len ? rekey : NULL;
+		count = gv_parts_split(rekey,
+							   group->kek->get_messages(group->kek, rekey),
+							   parts);
 	}
-	*msg = (struct gv_ctl_msg){
+	msg = (struct gv_ctl_msg){
 		.type = GV_CTL_GROUP,
 		.group_id = group->cfg->id,
 		.role = GV_ROLE_GCKS,
-		.gateway = attr.gateway,
+		.gateway = groupvpn_addr(group->address),
 		.epoch = newest ? newest->sa.epoch : 0,
 		.route_epoch = route->epoch,
 		.discovery_open = group->cfg->discovery_open,
 	};
-	snprintf(msg->name, sizeof(msg->name), "%s", group->cfg->name);
-	msg->attr_len = gv_attr_encode(&attr, mac_key, msg->attr,
-								   sizeof(msg->attr));
+	snprintf(msg.name, sizeof(msg.name), "%s", group->cfg->name);
+	add_descriptor(group, mac_key, count ? parts : NULL, &msg);
+	send_msg(group, client, &msg);
+	for (i = 1; i < count; i++)
+	{
+		msg = (struct gv_ctl_msg){
+			.type = GV_CTL_DESCRIPTOR,
+			.group_id = group->cfg->id,
+		};
+		add_descriptor(group, mac_key, &parts[i], &msg);
+		send_msg(group, client, &msg);
+	}
 	gv_wipe(mac_key, sizeof(mac_key));
 	return TRUE;
 }
@@ -202,12 +265,7 @@ static bool group_msg(groupvpn_gcks_group_t *group, struct gv_ctl_msg *msg)
  */
 void groupvpn_gcks_tell_group(groupvpn_gcks_group_t *group)
 {
-	struct gv_ctl_msg msg;
-
-	if (group_msg(group, &msg))
-	{
-		group->gcks->control->broadcast(group->gcks->control, &msg);
-	}
+	send_group(group, 0);
 	groupvpn_gcks_bgp_retell(group);
 }
 
@@ -319,11 +377,10 @@ static void replay_group(groupvpn_gcks_group_t *group, u_int client)
 	enumerator_t *enumerator;
 	struct gv_ctl_msg msg;
 
-	if (!group_msg(group, &msg))
+	if (!send_group(group, client))
 	{
 		return;
 	}
-	control->send(control, client, &msg);
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (enumerator->enumerate(enumerator, &registration))
 	{

@@ -6,7 +6,8 @@
  * the newest KEK. Each roll replaces that last one, which has all live epochs,
  * and a renewal of the KEK appends one before it. A member that was away goes
  * on wherever in the chain it has stopped; one that finds no such place
- * registers again.
+ * registers again. A descriptor has room for some of them; when many have come
+ * lately, or a large group has lost many members at once, they take several.
  *
  * A change that could not be stored is undone from a copy that is made before
  * the first message of a change, tree included: members do not have the keys
@@ -21,6 +22,10 @@
 #include <crypto.h>
 #include <lkh.h>
 #include <rekey.h>
+
+/* how long messages that brought a KEK are kept though one descriptor has no
+ * room for them anymore, in milliseconds */
+#define KEEP_TIME 300000
 
 /* nodes for so many members to begin with */
 #define MEMBERS_MIN 4
@@ -474,16 +479,26 @@ static void remove_useless(private_groupvpn_kek_t *this, uint32_t lifetime)
 }
 
 /**
- * Remove the oldest messages until there is room for another one
+ * Remove the oldest messages until there is room for another one: in one
+ * descriptor, which is enough for long, or in all its parts for new ones
  */
 static void make_room(private_groupvpn_kek_t *this, size_t len)
 {
 	groupvpn_store_message_t *message;
+	uint64_t now = groupvpn_now();
+	size_t total;
 
-	while (get_length(this) + len > GV_REKEY_MAX &&
-		   this->keys.messages->remove_first(this->keys.messages,
-											 (void**)&message) == SUCCESS)
+	while (this->keys.messages->get_first(this->keys.messages,
+										  (void**)&message) == SUCCESS)
 	{
+		total = get_length(this) + len;
+		if (total <= GV_REKEY_PART_MAX ||
+			(total <= GV_REKEY_MAX && now < message->since + KEEP_TIME))
+		{
+			break;
+		}
+		this->keys.messages->remove_first(this->keys.messages,
+										 (void**)&message);
 		free(message);
 	}
 }

@@ -311,8 +311,7 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 		case GV_CTL_REKEY:
 			if (group)
 			{
-				groupvpn_member_rekey_heard(group,
-					chunk_create((u_char*)msg->rekey, msg->rekey_len));
+				groupvpn_member_rekey_heard(group, client, msg);
 			}
 			break;
 		default:

@@ -114,6 +114,13 @@ struct groupvpn_member_rekey_t {
 	/** Rekey SA */
 	groupvpn_rekey_sa_t *sa;
 
+	/** chains of messages that a bgpd is telling us of, how many there are yet,
+	 * and what part of the next one is to come; that bgpd's control client */
+	chunk_t chains[GV_CTL_CHAINS_MAX];
+	u_int complete;
+	u_int next_part;
+	u_int client;
+
 	/** bgpd has not heard any message for too long */
 	bool deaf;
 

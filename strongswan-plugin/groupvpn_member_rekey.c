@@ -36,12 +36,29 @@ void groupvpn_member_rekey_init(groupvpn_member_group_t *group)
 	};
 }
 
+/**
+ * Forget what has come of the messages
+ */
+static void clear_chains(groupvpn_member_rekey_t *rekey)
+{
+	u_int i;
+
+	for (i = 0; i < GV_CTL_CHAINS_MAX; i++)
+	{
+		chunk_free(&rekey->chains[i]);
+	}
+	rekey->complete = 0;
+	rekey->next_part = 0;
+	rekey->client = 0;
+}
+
 /*
  * See header
  */
 void groupvpn_member_rekey_destroy(groupvpn_member_group_t *group)
 {
 	group->rekey.sa->destroy(group->rekey.sa);
+	clear_chains(&group->rekey);
 }
 
 /**
@@ -98,17 +115,17 @@ bool groupvpn_member_rekey_wanted(groupvpn_member_group_t *group)
 		   !group->rekey.deaf && !group->cfg->by_keys;
 }
 
-/*
- * See header
+/**
+ * Take the messages that a bgpd has now
  */
-void groupvpn_member_rekey_heard(groupvpn_member_group_t *group,
-								 chunk_t messages)
+static void take_chains(groupvpn_member_group_t *group, const chunk_t *chains,
+						u_int count)
 {
 	groupvpn_rekey_sa_t *sa = group->rekey.sa;
 
-	sa->hear(sa, messages);
+	sa->hear(sa, chains, count);
 	await_messages(group);
-	if (!messages.len)
+	if (!count)
 	{
 		return;
 	}
@@ -120,6 +137,45 @@ void groupvpn_member_rekey_heard(groupvpn_member_group_t *group,
 	else if (group->state == MEMBER_REGISTERED)
 	{
 		register_again(group, FALSE, "bgpd hears the group's GSA_REKEY messages");
+	}
+}
+
+/*
+ * See header
+ */
+void groupvpn_member_rekey_heard(groupvpn_member_group_t *group, u_int client,
+								 const struct gv_ctl_msg *msg)
+{
+	groupvpn_member_rekey_t *rekey = &group->rekey;
+	chunk_t *chain = &rekey->chains[msg->chain], part;
+
+	if (!msg->chain && !msg->part_number)
+	{	/* the beginning, of one bgpd at a time */
+		clear_chains(rekey);
+		rekey->client = client;
+	}
+	if (!msg->rekey_len)
+	{
+		take_chains(group, NULL, 0);
+		return;
+	}
+	if (rekey->client != client || msg->chain != rekey->complete ||
+		msg->part_number != rekey->next_part)
+	{
+		return;
+	}
+	part = chunk_create((u_char*)msg->rekey, msg->rekey_len);
+	*chain = chunk_cat("mc", *chain, part);
+	rekey->next_part++;
+	if (rekey->next_part >= msg->part_count)
+	{
+		rekey->next_part = 0;
+		rekey->complete++;
+	}
+	if (rekey->complete && rekey->complete >= msg->chains)
+	{
+		take_chains(group, rekey->chains, rekey->complete);
+		clear_chains(rekey);
 	}
 }
 
@@ -144,7 +200,7 @@ void groupvpn_member_rekey_bgpd(groupvpn_member_core_t *member, u_int client,
 	{
 		if (!member->bgpds->get_count(member->bgpds))
 		{
-			groupvpn_member_rekey_heard(group, chunk_empty);
+			take_chains(group, NULL, 0);
 		}
 	}
 	enumerator->destroy(enumerator);

@@ -38,10 +38,13 @@ bool groupvpn_member_rekey_wanted(groupvpn_member_group_t *group);
 
 /**
  * bgpd says which GSA_REKEY messages it has of a group. They are looked at in
- * a job.
+ * a job, when all parts are there.
+ *
+ * @param client		control client
+ * @param msg			its REKEY message
  */
-void groupvpn_member_rekey_heard(groupvpn_member_group_t *group,
-								 chunk_t messages);
+void groupvpn_member_rekey_heard(groupvpn_member_group_t *group, u_int client,
+								 const struct gv_ctl_msg *msg);
 
 /**
  * A registration has brought a Rekey SA, or none.

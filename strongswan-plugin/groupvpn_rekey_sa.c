@@ -7,12 +7,17 @@
  * have missed something. Everything else is not from the GCKS, or is old, and
  * changes nothing. Of each of them only the first is told of in the log, until
  * a good one comes: whoever can send them can send many.
+ *
+ * There are several such chains if neighbors of bgpd do not say the same. One
+ * that leads nowhere is no loss if another one, heard at the same time or
+ * later, is well: then it is what some neighbor is stuck with, or repeats. What
+ * was heard before a registration counts as heard at the same time.
  */
 
 #include "groupvpn_rekey_sa.h"
 
+#include <control.h>
 #include <crypto.h>
-#include <rekey.h>
 
 /* former Rekey SAs that we know as such, so that their messages are replays */
 #define FORMER 8
@@ -21,6 +26,29 @@
 #define MESSAGE_ID 20
 
 typedef struct private_groupvpn_rekey_sa_t private_groupvpn_rekey_sa_t;
+
+/**
+ * Messages that follow one another
+ */
+typedef struct {
+
+	/* the messages, and what of them we have looked at */
+	chunk_t messages;
+	size_t seen;
+
+	/* when they were heard, counted */
+	u_int heard;
+
+	/* what was wrong with those we have looked at, to be counted if they end
+	 * so */
+	u_int faults[GV_REKEY_ERRORS];
+
+	/* the last one was new, or is the one that we took last */
+	bool well;
+
+	/* why we have to register, NULL if we do not */
+	const char *lost;
+} chain_t;
 
 ENUM(groupvpn_rekey_counter_names, GROUPVPN_REKEYS_BY_BGP,
 	GROUPVPN_REKEYS_UNUSABLE,
@@ -69,21 +97,11 @@ struct private_groupvpn_rekey_sa_t {
 	u_int formers;
 
 	/**
-	 * Messages that bgpd has, and what of them we have looked at
+	 * Chains that bgpd has, and how often it has said so
 	 */
-	chunk_t heard;
-	size_t seen;
-
-	/**
-	 * What was wrong with those we have looked at, to be counted if they end
-	 * so
-	 */
-	u_int faults[GV_REKEY_ERRORS];
-
-	/**
-	 * Why we have to register, NULL if we do not
-	 */
-	const char *lost;
+	chain_t chains[GV_CTL_CHAINS_MAX];
+	u_int count;
+	u_int heard;
 
 	/**
 	 * The last thing that was wrong and told of, GV_REKEY_OK if nothing
@@ -101,9 +119,17 @@ struct private_groupvpn_rekey_sa_t {
  */
 static void rewind_heard(private_groupvpn_rekey_sa_t *this)
 {
-	this->seen = 0;
-	this->lost = NULL;
-	memset(this->faults, 0, sizeof(this->faults));
+	chain_t *chain;
+	u_int i;
+
+	for (i = 0; i < this->count; i++)
+	{
+		chain = &this->chains[i];
+		*chain = (chain_t){
+			.messages = chain->messages,
+			.heard = this->heard,
+		};
+	}
 }
 
 /**
@@ -164,21 +190,55 @@ METHOD(groupvpn_rekey_sa_t, is_active, bool,
 	return this->active;
 }
 
-METHOD(groupvpn_rekey_sa_t, hear, void,
-	private_groupvpn_rekey_sa_t *this, chunk_t messages)
+/**
+ * Take over a chain if we have it, or else begin it
+ */
+static chain_t take_chain(private_groupvpn_rekey_sa_t *this, chunk_t messages)
 {
-	if (!chunk_equals(messages, this->heard))
+	chain_t chain;
+	u_int i;
+
+	for (i = 0; i < this->count; i++)
 	{
-		chunk_free(&this->heard);
-		this->heard = chunk_clone(messages);
-		rewind_heard(this);
+		if (chunk_equals(this->chains[i].messages, messages))
+		{
+			chain = this->chains[i];
+			this->chains[i].messages = chunk_empty;
+			return chain;
+		}
 	}
+	return (chain_t){
+		.messages = chunk_clone(messages),
+		.heard = this->heard,
+	};
+}
+
+METHOD(groupvpn_rekey_sa_t, hear, void,
+	private_groupvpn_rekey_sa_t *this, const chunk_t *chains, u_int count)
+{
+	chain_t taken[GV_CTL_CHAINS_MAX];
+	u_int i, n = 0;
+
+	this->heard++;
+	for (i = 0; i < count && n < GV_CTL_CHAINS_MAX; i++)
+	{
+		if (chains[i].len)
+		{
+			taken[n++] = take_chain(this, chains[i]);
+		}
+	}
+	for (i = 0; i < this->count; i++)
+	{
+		chunk_free(&this->chains[i].messages);
+	}
+	memcpy(this->chains, taken, n * sizeof(chain_t));
+	this->count = n;
 }
 
 METHOD(groupvpn_rekey_sa_t, is_hearing, bool,
 	private_groupvpn_rekey_sa_t *this)
 {
-	return this->heard.len > 0;
+	return this->count > 0;
 }
 
 /**
@@ -242,23 +302,23 @@ static bool is_loss(enum gv_rekey_error error)
 }
 
 /**
- * All messages were looked at, and the last one was neither new nor the one
- * that we took last. If we had it before that, all of them are old, and what
- * there is among them of Rekey SAs that we never had is not missed.
+ * All messages of a chain were looked at, and the last one was neither new nor
+ * the one that we took last. If we had it before that, all of them are old, and
+ * what there is among them of Rekey SAs that we never had is not missed.
  */
-static void conclude(private_groupvpn_rekey_sa_t *this,
+static void conclude(private_groupvpn_rekey_sa_t *this, chain_t *chain,
 					 enum gv_rekey_error error)
 {
 	u_int i;
 
 	for (i = GV_REKEY_OK + 1; i < GV_REKEY_ERRORS; i++)
 	{
-		if (this->faults[i])
+		if (chain->faults[i])
 		{
-			this->counters[get_counter(i)] += this->faults[i];
+			this->counters[get_counter(i)] += chain->faults[i];
 			if (is_loss(i) && error != GV_REKEY_REPLAYED)
 			{
-				this->lost = gv_rekey_error_text(i);
+				chain->lost = gv_rekey_error_text(i);
 			}
 		}
 	}
@@ -298,21 +358,34 @@ static enum gv_rekey_error open_message(private_groupvpn_rekey_sa_t *this,
 	return error;
 }
 
-METHOD(groupvpn_rekey_sa_t, receive, bool,
-	private_groupvpn_rekey_sa_t *this, u_int can, struct gv_gsa *gsa)
+/**
+ * Open the next message of a chain that is new; FALSE if there is none anymore
+ */
+static bool receive_next(private_groupvpn_rekey_sa_t *this, chain_t *chain,
+						 u_int can, struct gv_gsa *gsa)
 {
 	enum gv_rekey_error error = GV_REKEY_OK;
 	chunk_t message;
 
-	while (this->active && this->seen < this->heard.len)
+	while (this->active && chain->seen < chain->messages.len)
 	{
-		message = chunk_skip(this->heard, this->seen);
+		message = chunk_skip(chain->messages, chain->seen);
 		message.len = gv_rekey_first(message.ptr, message.len) ?: message.len;
-		this->seen += message.len;
+		chain->seen += message.len;
 		error = open_message(this, message, can, gsa);
+		if (error == GV_REKEY_OK ||
+			(error == GV_REKEY_REPLAYED && is_current(this, message)))
+		{
+			memset(chain->faults, 0, sizeof(chain->faults));
+			chain->well = TRUE;
+		}
+		else
+		{
+			chain->faults[error]++;
+			chain->well = FALSE;
+		}
 		if (error == GV_REKEY_OK)
 		{
-			memset(this->faults, 0, sizeof(this->faults));
 			this->told = GV_REKEY_OK;
 			this->counters[GROUPVPN_REKEYS_BY_BGP]++;
 			if (gsa->has_kek)
@@ -321,19 +394,25 @@ METHOD(groupvpn_rekey_sa_t, receive, bool,
 			}
 			return TRUE;
 		}
-		if (error == GV_REKEY_REPLAYED && is_current(this, message))
-		{
-			memset(this->faults, 0, sizeof(this->faults));
-			error = GV_REKEY_OK;
-		}
-		else
-		{
-			this->faults[error]++;
-		}
 	}
-	if (error != GV_REKEY_OK)
+	if (error != GV_REKEY_OK && !chain->well)
 	{
-		conclude(this, error);
+		conclude(this, chain, error);
+	}
+	return FALSE;
+}
+
+METHOD(groupvpn_rekey_sa_t, receive, bool,
+	private_groupvpn_rekey_sa_t *this, u_int can, struct gv_gsa *gsa)
+{
+	u_int i;
+
+	for (i = 0; i < this->count; i++)
+	{
+		if (receive_next(this, &this->chains[i], can, gsa))
+		{
+			return TRUE;
+		}
 	}
 	return FALSE;
 }
@@ -341,7 +420,24 @@ METHOD(groupvpn_rekey_sa_t, receive, bool,
 METHOD(groupvpn_rekey_sa_t, is_lost, const char*,
 	private_groupvpn_rekey_sa_t *this)
 {
-	return this->active ? this->lost : NULL;
+	const char *why = NULL;
+	u_int i, well = 0;
+
+	for (i = 0; i < this->count; i++)
+	{
+		if (this->chains[i].well)
+		{
+			well = max(well, this->chains[i].heard);
+		}
+	}
+	for (i = 0; i < this->count; i++)
+	{
+		if (this->chains[i].lost && this->chains[i].heard > well)
+		{
+			why = this->chains[i].lost;
+		}
+	}
+	return this->active ? why : NULL;
 }
 
 METHOD(groupvpn_rekey_sa_t, get_expiry, uint64_t,
@@ -371,7 +467,7 @@ METHOD(groupvpn_rekey_sa_t, destroy, void,
 {
 	gv_wipe(&this->kek, sizeof(this->kek));
 	gv_path_wipe(&this->path);
-	chunk_free(&this->heard);
+	hear(this, NULL, 0);
 	free(this->name);
 	free(this);
 }

@@ -63,11 +63,14 @@ struct groupvpn_rekey_sa_t {
 
 	/**
 	 * Take the messages that bgpd has now, in place of those it had; none if
-	 * it hears of none.
+	 * it hears of none. If its neighbors do not say the same there are several
+	 * chains of them.
 	 *
-	 * @param messages	one after the other, the oldest first
+	 * @param chains	messages of each, one after the other, the oldest first
+	 * @param count		number of chains; those over GV_CTL_CHAINS_MAX are
+	 *					left out
 	 */
-	void (*hear)(groupvpn_rekey_sa_t *this, chunk_t messages);
+	void (*hear)(groupvpn_rekey_sa_t *this, const chunk_t *chains, u_int count);
 
 	/**
 	 * Whether bgpd has messages.

@@ -198,16 +198,17 @@ static void the_largest(void **state)
 static void rekey_octets(void **state)
 {
 	static uint8_t octets[GV_ATTR_MAX];
-	static const size_t too_many[] = {GV_REKEY_MAX + 1, GV_REKEY_MAX + 12};
+	static const size_t too_many[] = {GV_REKEY_PART_MAX + 1,
+					  GV_REKEY_PART_MAX + 12};
 	struct gv_attr attr = descriptor(), back;
 	uint8_t value[GV_ATTR_MAX];
 	const size_t at = 18 + 7; /* behind header and gateway */
 	size_t len;
 
 	attr.rekey = octets;
-	attr.rekey_len = GV_REKEY_MAX;
+	attr.rekey_len = GV_REKEY_PART_MAX;
 	len = gv_attr_encode(&attr, mac_key, value, sizeof(value));
-	assert_int_equal(len, at + 3 + GV_REKEY_MAX + 16);
+	assert_int_equal(len, at + 3 + GV_REKEY_PART_MAX + 16);
 	assert_int_equal(gv_attr_decode(value, len, &back), GV_ATTR_OK);
 	assert_attr(&attr, &back);
 	for (size_t i = 0; i < ARRAY_LEN(too_many); i++) {

@@ -41,7 +41,7 @@
 	"0680 2a6f75f99766289ac5a43d4ca69f28b2"
 #define UNKNOWN "00f0 0003 aabbcc"
 /* Below the last number, and nobody's. */
-#define UNUSED "0017 0003 aabbcc"
+#define UNUSED "00ff 0003 aabbcc"
 #define OTHER_ROUTE_EPOCH "0014 0004 00000004"
 #define OTHER_ROUTE_SECRET                                                     \
 	"0015 0020 909192939495969798999a9b9c9d9e9f"                           \
@@ -257,8 +257,17 @@ static void example_peer(void **state)
 
 static void example_rekey(void **state)
 {
+	struct gv_ctl_msg part = rekey(), other = message(GV_CTL_DESCRIPTOR);
+
 	encodes_to(rekey(), HEAD("16") GROUP_ID REKEY);
 	encodes_to(message(GV_CTL_REKEY), HEAD("16") GROUP_ID);
+	part.chain = 1;
+	part.chains = 2;
+	part.part_number = 0;
+	part.part_count = 3;
+	encodes_to(part, HEAD("16") GROUP_ID REKEY "0017 0004 01 02 00 03");
+	other.attr_len = unhex("b0b1b2b3", other.attr, sizeof(other.attr));
+	encodes_to(other, HEAD("11") GROUP_ID "000d 0004 b0b1b2b3");
 }
 
 static struct gv_ctl_msg command(void)
@@ -383,7 +392,7 @@ static void range_ends(void **state)
 	round_trip(&msg);
 
 	msg = rekey();
-	msg.rekey_len = GV_REKEY_MAX;
+	msg.rekey_len = GV_REKEY_PART_MAX;
 	random_fill(msg.rekey, sizeof(msg.rekey));
 	round_trip(&msg);
 
@@ -408,7 +417,7 @@ static void range_ends(void **state)
 
 static void refuses_to_encode(void **state)
 {
-	struct gv_ctl_msg bad[48];
+	struct gv_ctl_msg bad[64];
 	uint8_t buf[GV_CTL_MAX];
 	size_t n = 0;
 
@@ -440,7 +449,7 @@ static void refuses_to_encode(void **state)
 	bad[n] = group_gcks(), bad[n++].attr_len = 0;
 	bad[n] = group_gcks(), bad[n++].attr_len = GV_ATTR_MAX + 1;
 	bad[n] = group_gcks(), bad[n++].gateway.len = 0;
-	bad[n] = rekey(), bad[n++].rekey_len = GV_REKEY_MAX + 1;
+	bad[n] = rekey(), bad[n++].rekey_len = GV_REKEY_PART_MAX + 1;
 	bad[n] = rekey(), bad[n++].group_id = 0;
 	bad[n] = routes(GV_CTL_HEARD);
 	bad[n++].prefix_count = GV_CTL_PREFIXES_MAX + 1;
@@ -451,6 +460,15 @@ static void refuses_to_encode(void **state)
 	bad[n] = discovered(), bad[n++].hints[1].len = 0;
 	bad[n] = discovered(), bad[n++].hints[1].len = 5;
 	bad[n] = message(GV_CTL_DISCOVER), bad[n++].name[0] = '-';
+	bad[n] = rekey(), bad[n].chains = 1, bad[n++].part_count = 0;
+	bad[n] = rekey(), bad[n].chains = 1, bad[n++].part_count = 9;
+	bad[n] = rekey(), bad[n].chains = 9, bad[n++].part_count = 1;
+	bad[n] = rekey(), bad[n].chains = bad[n].chain = 1,
+	bad[n++].part_count = 1;
+	bad[n] = rekey(), bad[n].chains = 1, bad[n].part_number = 1,
+	bad[n++].part_count = 1;
+	bad[n] = message(GV_CTL_REKEY), bad[n].chains = 1,
+	bad[n++].part_count = 1;
 	bad[n] = command(), bad[n++].command[0] = '\0';
 	bad[n] = command(), bad[n++].command[1] = ' ';
 	bad[n] = command(), bad[n++].name[1] = '/';
@@ -602,7 +620,7 @@ static void malformed(void **state)
 		 GV_CTL_BAD_VERSION},
 		{HEAD("00"), GV_CTL_UNKNOWN_TYPE},
 		{HEAD("03"), GV_CTL_UNKNOWN_TYPE},
-		{HEAD("11") GROUP_ID, GV_CTL_UNKNOWN_TYPE},
+		{HEAD("12") GROUP_ID, GV_CTL_UNKNOWN_TYPE},
 		{HEAD("ff") "0001", GV_CTL_UNKNOWN_TYPE},
 		/* any order, unknown TLVs, reserved bits */
 		{PEER, GV_CTL_OK},
@@ -812,7 +830,7 @@ static void too_long(void **state)
 		{GV_CTL_GROUP, 6, GV_NAME_MAX + 1},
 		{GV_CTL_GROUP, 7, GV_IFNAME_MAX + 1},
 		{GV_CTL_GROUP, 8, GV_IFNAME_MAX + 1},
-		{GV_CTL_REKEY, 17, GV_REKEY_MAX + 1},
+		{GV_CTL_REKEY, 17, GV_REKEY_PART_MAX + 1},
 		{GV_CTL_COMMAND, 18, GV_NAME_MAX + 1},
 		{GV_CTL_REGISTRATION, 26, GV_NAME_MAX + 1},
 		{GV_CTL_ANSWER, 19, GV_CTL_PART_MAX + 1},

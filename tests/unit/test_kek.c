@@ -233,7 +233,7 @@ static void everybody_hears(unsigned int deaf_in)
 
 		if (!member->sa || random_next() % deaf_in == 0)
 			continue;
-		member->sa->hear(member->sa, now);
+		member->sa->hear(member->sa, &now, 1);
 		receive(member);
 		if (!member->in) {
 			assert_int_equal(member->epoch, before);
@@ -318,7 +318,7 @@ static void hears(chunk_t heard, groupvpn_rekey_counter_t counter, bool lost)
 	uint32_t epoch = member->epoch;
 
 	memcpy(before, counters(1), sizeof(before));
-	member->sa->hear(member->sa, heard);
+	member->sa->hear(member->sa, &heard, 1);
 	receive(member);
 	before[counter] += 1;
 	assert_memory_equal(counters(1), before, sizeof(before));
@@ -326,7 +326,7 @@ static void hears(chunk_t heard, groupvpn_rekey_counter_t counter, bool lost)
 	if (counter != GROUPVPN_REKEYS_BY_BGP)
 		assert_int_equal(member->epoch, epoch);
 	/* said again it is nothing new */
-	member->sa->hear(member->sa, heard);
+	member->sa->hear(member->sa, &heard, 1);
 	receive(member);
 	assert_memory_equal(counters(1), before, sizeof(before));
 }
@@ -358,7 +358,7 @@ static void what_is_wrong_is_counted(void **state)
 	bad[0] ^= 1;
 	hears(chunk_create(bad, heard.len), GROUPVPN_REKEYS_MISSED, true);
 	/* the true one makes it good */
-	life.members[1].sa->hear(life.members[1].sa, heard);
+	life.members[1].sa->hear(life.members[1].sa, &heard, 1);
 	receive(&life.members[1]);
 	assert_null(life.members[1].sa->is_lost(life.members[1].sa));
 
@@ -374,14 +374,14 @@ static void what_is_wrong_is_counted(void **state)
 	assert_true(first < heard.len);
 	/* the second alone: something is missing */
 	hears(chunk_skip(heard, first), GROUPVPN_REKEYS_MISSED, true);
-	life.members[1].sa->hear(life.members[1].sa, heard);
+	life.members[1].sa->hear(life.members[1].sa, &heard, 1);
 	receive(&life.members[1]);
 	assert_null(life.members[1].sa->is_lost(life.members[1].sa));
 	assert_int_equal(life.members[1].epoch, life.epoch);
 	hears(old, GROUPVPN_REKEYS_REPLAYED, false);
 
 	/* the one who left has one key of the two messages: none */
-	life.members[2].sa->hear(life.members[2].sa, heard);
+	life.members[2].sa->hear(life.members[2].sa, &heard, 1);
 	receive(&life.members[2]);
 	assert_int_equal(counters(2)[GROUPVPN_REKEYS_BY_BGP], 0);
 	assert_int_equal(counters(2)[GROUPVPN_REKEYS_EXCLUDED], 1);
@@ -428,7 +428,7 @@ static void refresh_on_add(void **state)
 	roll(false, true);
 	register_member(9);
 	assert_int_equal(life.registrations, 9);
-	life.members[9].sa->hear(life.members[9].sa, heard);
+	life.members[9].sa->hear(life.members[9].sa, &heard, 1);
 	receive(&life.members[9]);
 	assert_int_equal(counters(9)[GROUPVPN_REKEYS_BY_BGP], 0);
 	everybody_hears(MEMBERS * 1000);
@@ -436,20 +436,100 @@ static void refresh_on_add(void **state)
 	end_life();
 }
 
+static void hear_both(unsigned int id, chunk_t first, chunk_t second)
+{
+	struct member *member = &life.members[id];
+	chunk_t chains[] = {first, second};
+
+	member->sa->hear(member->sa, chains, 2);
+	receive(member);
+}
+
+static bool is_lost(unsigned int id)
+{
+	return life.members[id].sa->is_lost(life.members[id].sa) != NULL;
+}
+
+/* What one neighbour is stuck with neither hides what another one brings nor
+ * has the member register, and what is good of it does not hide a loss. */
+static void neighbours_that_disagree(void **state)
+{
+	static uint8_t first[GV_REKEY_MAX], second[GV_REKEY_MAX],
+		third[GV_REKEY_MAX];
+	chunk_t stuck, now, next;
+
+	begin_life();
+	for (unsigned int id = 1; id <= 4; id++)
+		register_member(id);
+	roll(true, true);
+	stuck = messages(first);
+	roll(true, true);
+	now = messages(second);
+	for (unsigned int id = 1; id <= 2; id++) {
+		hear_both(id, id == 1 ? stuck : now, id == 1 ? now : stuck);
+		assert_int_equal(life.members[id].epoch, life.epoch);
+		assert_false(is_lost(id));
+	}
+
+	/* one that comes later knows nothing of what is old */
+	register_member(5);
+	hear_both(5, stuck, now);
+	assert_int_equal(life.members[5].epoch, life.epoch);
+	assert_int_equal(counters(5)[GROUPVPN_REKEYS_MISSED], 2);
+	assert_false(is_lost(5));
+	/* said again, by whomever, it is nothing new */
+	hear_both(5, now, stuck);
+	assert_int_equal(counters(5)[GROUPVPN_REKEYS_MISSED], 2);
+	assert_false(is_lost(5));
+	/* alone it is what there is */
+	hear_both(5, stuck, chunk_empty);
+	assert_true(is_lost(5));
+	hear_both(5, now, stuck);
+	register_member(5);
+	assert_false(is_lost(5));
+
+	/* what excludes us is news, however good the other one was */
+	life.kek->remove(life.kek, 1);
+	roll(false, true);
+	next = messages(third);
+	hear_both(1, now, next);
+	assert_true(is_lost(1));
+	assert_int_equal(life.members[1].epoch, life.epoch - 1);
+	hear_both(2, next, now);
+	assert_false(is_lost(2));
+	assert_int_equal(life.members[2].epoch, life.epoch);
+	end_life();
+}
+
 /* More evictions than a message has room for: the others register. */
 static void too_many_evictions(void **state)
 {
+	static uint8_t buf[GV_REKEY_MAX];
+
 	begin_life();
 	for (unsigned int id = 1; id <= 1000; id++)
 		assert_true(life.kek->add(life.kek, id));
 	commit(true);
 	register_member(1);
-	for (unsigned int id = 7; id <= 1000; id += 16)
+	/* these take several parts */
+	for (unsigned int id = 7; id <= 1000; id += 64)
+		life.kek->remove(life.kek, id);
+	roll(false, true);
+	assert_false(life.kek->is_broken(life.kek));
+	assert_true(life.kek->get_messages(life.kek, buf) > GV_REKEY_PART_MAX);
+	everybody_hears(MEMBERS * 1000);
+	assert_int_equal(life.registrations, 1);
+	/* which they do for those who come late, too */
+	roll(true, true);
+	assert_true(life.kek->get_messages(life.kek, buf) > GV_REKEY_PART_MAX);
+
+	for (unsigned int id = 7; id <= 1000; id += 4)
 		life.kek->remove(life.kek, id);
 	roll(false, true);
 	assert_true(life.kek->is_broken(life.kek));
 	everybody_hears(MEMBERS * 1000);
 	assert_int_equal(life.registrations, 2);
+	assert_true(life.kek->get_messages(life.kek, buf) <= GV_REKEY_PART_MAX);
 	roll(true, true);
 	assert_false(life.kek->is_broken(life.kek));
 	everybody_hears(MEMBERS * 1000);
@@ -557,6 +637,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_counted),
 		cmocka_unit_test(only_the_gcks_signs),
 		cmocka_unit_test(refresh_on_add),
+		cmocka_unit_test(neighbours_that_disagree),
 		cmocka_unit_test(too_many_evictions),
 		cmocka_unit_test(the_store_is_authentic),
 		cmocka_unit_test(costs),

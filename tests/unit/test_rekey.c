@@ -999,7 +999,7 @@ static void sizes(void **state)
 		msg = evicting(&tree, &gcks);
 		roll = encode(&gcks, &gsa);
 		msg_len = msg.len;
-		assert_in_range(msg_len + roll.len, 1, GV_REKEY_MAX);
+		assert_in_range(msg_len + roll.len, 1, GV_REKEY_PART_MAX);
 		memcpy(both, msg.octets, msg_len);
 		memcpy(both + msg_len, roll.octets, roll.len);
 		attr.rekey = both;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The GSA_REKEY messages that descriptors carry, which are charon's: an S/R
+ * announces them, a member hears them.
+ *
+ * What one descriptor has no room for comes in parts, each a descriptor under
+ * an NLRI of its own (common/parts.h).  A member puts them together as soon as
+ * all of one set are there; until then it goes on with what it had.
+ *
+ * Messages prove themselves, and charon knows old ones from new ones.  So it
+ * hears those of every path, not of the best one only: a neighbour that is
+ * stuck with an old descriptor, or repeats one, must not hide the new one.
+ */
+#include "bgp_groupvpn_frr.h"
+#include "bgp_groupvpn.h"
+
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_REKEY, "group VPN rekey messages");
+DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_PART, "group VPN descriptor part");
+
+/* Paths of descriptors that are looked at: a few neighbours', all parts. */
+#define CANDIDATES (8 * GV_PARTS_MAX)
+
+struct prefix gvpn_part_nlri[GV_PARTS_MAX];
+
+/* What charon is told ----------------------------------------------------- */
+
+static void chains_clear(struct gvpn_group *group)
+{
+	unsigned int i;
+
+	for (i = 0; i < group->chain_count; i++)
+		XFREE(MTYPE_GROUPVPN_REKEY, group->chains[i].data);
+	group->chain_count = 0;
+}
+
+static bool has_chain(const struct gvpn_chain *chains, unsigned int n,
+		      const uint8_t *data, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (chains[i].len == len &&
+		    memcmp(chains[i].data, data, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The same chains, in whatever order, are nothing to tell. */
+static bool chains_are(const struct gvpn_group *group,
+		       const struct gvpn_chain *chains, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		if (!has_chain(group->chains, group->chain_count,
+			       chains[i].data, chains[i].len))
+			return false;
+	}
+	return n == group->chain_count;
+}
+
+/* Takes over the chains' memory. */
+static void chains_set(struct gvpn_group *group,
+		       const struct gvpn_chain *chains, unsigned int n)
+{
+	bool same = chains_are(group, chains, n);
+
+	chains_clear(group);
+	for (group->chain_count = 0; group->chain_count < n;
+	     group->chain_count++)
+		group->chains[group->chain_count] = chains[group->chain_count];
+	if (!same)
+		gvpn_ctl_send_rekey(group);
+}
+
+static bool chain_add(struct gvpn_chain *chains, unsigned int *n,
+		      const uint8_t *data, size_t len)
+{
+	if (*n == GV_CTL_CHAINS_MAX)
+		return false;
+	if (!len || has_chain(chains, *n, data, len))
+		return true;
+	chains[*n].data = XMALLOC(MTYPE_GROUPVPN_REKEY, len);
+	chains[*n].len = len;
+	memcpy(chains[(*n)++].data, data, len);
+	return true;
+}
+
+void gvpn_rekey_none(struct gvpn_group *group)
+{
+	event_cancel(&group->t_rekey);
+	chains_set(group, NULL, 0);
+}
+
+/* Hearing ----------------------------------------------------------------- */
+
+struct candidates {
+	struct gv_part part[CANDIDATES];
+	const struct peer *peer[CANDIDATES];
+	unsigned int n;
+};
+
+static void collect(struct candidates *all, struct gvpn_group *group,
+		    struct bgp_dest *dest)
+{
+	struct bgp_path_info *pi;
+
+	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
+		if (all->n < CANDIDATES &&
+		    gvpn_heard_part(group, dest, pi, &all->part[all->n]))
+			all->peer[all->n++] = pi->peer;
+	}
+}
+
+/* The set that a first part begins: of the same neighbour's parts, or else of
+ * all. */
+static size_t join(const struct candidates *all, unsigned int first,
+		   uint8_t data[GV_REKEY_MAX])
+{
+	struct gv_part same[CANDIDATES];
+	unsigned int i, n = 0;
+	size_t len;
+
+	for (i = 0; i < all->n; i++) {
+		if (all->peer[i] == all->peer[first])
+			same[n++] = all->part[i];
+	}
+	len = gv_parts_join(&all->part[first], same, n, data);
+	return len ? len
+		   : gv_parts_join(&all->part[first], all->part, all->n, data);
+}
+
+static void hear_run(struct event *t)
+{
+	struct gvpn_group *group = EVENT_ARG(t);
+	struct gvpn_chain chains[GV_CTL_CHAINS_MAX];
+	static uint8_t data[GV_REKEY_MAX];
+	struct candidates all = {};
+	struct gvpn_heard *heard;
+	unsigned int i, n = 0, incomplete = 0;
+	size_t len;
+
+	frr_each (gvpn_group_heards, group->heards, heard) {
+		if (heard->kind != GV_KIND_DESCRIPTOR)
+			break;
+		collect(&all, group, heard->dest);
+	}
+	for (i = 0; i < all.n; i++) {
+		if (all.part[i].number)
+			continue;
+		len = join(&all, i, data);
+		incomplete += !len;
+		chain_add(chains, &n, data, len);
+	}
+	/* The others are on their way. */
+	if (!n && incomplete)
+		return;
+	chains_set(group, chains, n);
+}
+
+void gvpn_rekey_hear(struct gvpn_group *group)
+{
+	if (group->role == GV_ROLE_MEMBER)
+		event_add_event(gvpn.master, hear_run, group, 0,
+				&group->t_rekey);
+}
+
+/* Announcing -------------------------------------------------------------- */
+
+static void part_unset(struct gvpn_announced *part)
+{
+	gvpn_own_unset(&part->own);
+	XFREE(MTYPE_GROUPVPN_PART, part->value);
+	part->len = 0;
+}
+
+/* The descriptor's own part is the first, the others come by themselves. */
+void gvpn_rekey_announce(struct gvpn_group *group, struct bgp *bgp,
+			 const struct gv_attr *descriptor)
+{
+	struct gvpn_chain chain[1];
+	struct gvpn_announced *part;
+	struct prefix_rd rd;
+	unsigned int i, n = 0;
+	struct attr *attr;
+
+	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
+	for (i = 1; i < GV_PARTS_MAX; i++) {
+		part = &group->parts[i - 1];
+		if (i >= descriptor->part_count) {
+			part_unset(part);
+			continue;
+		}
+		if (!part->value)
+			continue;
+		attr = gvpn_attr_make(bgp, group->id, &group->gateway, AFI_IP6,
+				      NULL, part->value, part->len);
+		gvpn_own_set(&part->own, bgp, AFI_IP6, SAFI_MPLS_VPN, &rd,
+			     &gvpn_part_nlri[i], attr);
+		bgp_attr_unintern(&attr);
+	}
+	chain_add(chain, &n, descriptor->rekey, descriptor->rekey_len);
+	chains_set(group, chain, n);
+}
+
+void gvpn_rekey_withdraw(struct gvpn_group *group)
+{
+	unsigned int i;
+
+	for (i = 1; i < GV_PARTS_MAX; i++)
+		gvpn_own_unset(&group->parts[i - 1].own);
+	gvpn_rekey_none(group);
+}
+
+void gvpn_rekey_forget_bgp(struct gvpn_group *group)
+{
+	unsigned int i;
+
+	for (i = 1; i < GV_PARTS_MAX; i++)
+		gvpn_own_forget(&group->parts[i - 1].own);
+	gvpn_rekey_none(group);
+}
+
+void gvpn_rekey_part(const struct gv_ctl_msg *msg)
+{
+	struct gvpn_group *group = gvpn_group_find(msg->group_id);
+	struct gvpn_announced *part;
+	struct gv_attr a;
+
+	if (!group || group->role != GV_ROLE_GCKS ||
+	    !gvpn_rr_is_descriptor(group->id, msg->attr, msg->attr_len) ||
+	    gv_attr_decode(msg->attr, msg->attr_len, &a) != GV_ATTR_OK ||
+	    !a.part_number)
+		return;
+	part = &group->parts[a.part_number - 1];
+	XFREE(MTYPE_GROUPVPN_PART, part->value);
+	part->value = XMALLOC(MTYPE_GROUPVPN_PART, msg->attr_len);
+	part->len = msg->attr_len;
+	memcpy(part->value, msg->attr, msg->attr_len);
+	gvpn_rr_descriptor(group);
+}
+
+void gvpn_rekey_free(struct gvpn_group *group)
+{
+	unsigned int i;
+
+	event_cancel(&group->t_rekey);
+	chains_clear(group);
+	for (i = 1; i < GV_PARTS_MAX; i++)
+		part_unset(&group->parts[i - 1]);
+}
+
+/* Init -------------------------------------------------------------------- */
+
+int gvpn_part_of_nlri(const struct prefix *nlri)
+{
+	unsigned int i;
+
+	/* most are none, and differ from the first one early */
+	if (nlri->family != AF_INET6 || nlri->prefixlen != IPV6_MAX_BITLEN ||
+	    memcmp(&nlri->u.prefix6, &gvpn_part_nlri[0].u.prefix6, 6) != 0)
+		return -1;
+	for (i = 0; i < GV_PARTS_MAX; i++) {
+		if (prefix_same(nlri, &gvpn_part_nlri[i]))
+			return i;
+	}
+	return -1;
+}
+
+void gvpn_rekey_init(void)
+{
+	char text[PREFIX_STRLEN];
+	unsigned int i;
+
+	gvpn_part_nlri[0] = gvpn_descriptor_nlri;
+	for (i = 1; i < GV_PARTS_MAX; i++) {
+		snprintf(text, sizeof(text), "fd67:7670:6e00::1:%u/128", i);
+		str2prefix(text, &gvpn_part_nlri[i]);
+	}
+}
