@@ -453,6 +453,41 @@ static notify_type_t check_sag(groupvpn_gcks_group_t *group,
 }
 
 /**
+ * Compose what one who registers gets, and store what the group has to know of
+ * it before that
+ *
+ * @param why			receives the reason if that is not possible
+ */
+static bool prepare(groupvpn_gcks_group_t *group,
+					groupvpn_registration_t *registration, ike_sa_t *ike_sa,
+					request_t *request, groupvpn_authorization_t *authorization,
+					struct gv_gsa *gsa, char why[GV_TEXT_MAX + 1])
+{
+	groupvpn_gcks_recheck_t *recheck = group->gcks->recheck;
+
+	groupvpn_gcks_group_compose(group, gsa);
+	if (!gsa->epochs)
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "the group's keys have expired");
+		return FALSE;
+	}
+	if (recheck->note(recheck, registration, ike_sa) ||
+		registration->class != authorization->class)
+	{
+		registration->class = authorization->class;
+		registration->stored = FALSE;
+	}
+	request->by_bgp = request->by_bgp && join_tree(group, registration);
+	if (!groupvpn_gcks_save_registration(group, registration))
+	{
+		snprintf(why, GV_TEXT_MAX + 1, "its identifiers can not be stored, see "
+				 "above");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+/**
  * Register the peer of an IKE_SA with a group, and compose what it gets
  *
  * @param why			receives the reason of a refusal
@@ -467,6 +502,7 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 	groupvpn_authorization_t authorization;
 	identification_t *identity;
 	notify_type_t notify;
+	uint32_t before;
 
 	request->told = recheck->is_void(recheck, ike_sa, why);
 	if (request->told)
@@ -520,27 +556,15 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		snprintf(why, GV_TEXT_MAX + 1, "the group has no member-ID left");
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
+	before = registration->sender_id;
 	if (!give_sender_id(group, registration, request, why))
 	{
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	groupvpn_gcks_group_compose(group, gsa);
-	if (!gsa->epochs)
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "the group's keys have expired");
-		return GROUPVPN_N_REGISTRATION_FAILED;
-	}
-	if (recheck->note(recheck, registration, ike_sa) ||
-		registration->class != authorization.class)
-	{
-		registration->class = authorization.class;
-		registration->stored = FALSE;
-	}
-	request->by_bgp = request->by_bgp && join_tree(group, registration);
-	if (!groupvpn_gcks_save_registration(group, registration))
-	{
-		snprintf(why, GV_TEXT_MAX + 1, "its identifiers can not be stored, see "
-				 "above");
+	if (!prepare(group, registration, ike_sa, request, &authorization, gsa,
+				 why))
+	{	/* what it was given before is its own, also while it is away */
+		registration->sender_id = before;
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
 	free(registration->peers);

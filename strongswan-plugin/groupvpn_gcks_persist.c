@@ -171,9 +171,6 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 		return TRUE;
 	}
 	group->reserved = reserved;
-	/* what it was given before is still its own if it has never left */
-	registration->sender_id = registration->ike_sa
-							  ? registration->stored_sender_id : 0;
 	return FALSE;
 }
 
