@@ -44,8 +44,8 @@ struct groupvpn_applicant_t {
 	/** certificate it was authenticated with, NULL if there is none */
 	certificate_t *certificate;
 
-	/** it was admitted by an earlier run of the GCKS: there may have been a
-	 * certificate */
+	/** it was admitted by an earlier run of the GCKS, and the certificate is
+	 * not known, if there was one */
 	bool remembered;
 
 	/** where it is, NULL if that is not known */
