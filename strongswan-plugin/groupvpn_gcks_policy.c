@@ -334,8 +334,7 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 		}
 		else if (group->kek && group->admitted_others &&
 				 !registration->ike_sa &&
-				 (registration->remembered ||
-				  decision.verdict == GROUPVPN_UNDECIDED))
+				 (registration->remembered || group->cfg->policy))
 		{	/* it is judged when it comes back, and gets no keys before */
 			group->kek->remove(group->kek, registration->member_id);
 		}
