@@ -216,13 +216,13 @@ def test_new_sender_ids_are_rationed(lab, admit):
         lab.reconfigure("outsider", member_swanctl(
             lab.site("outsider"), lab.network, groups=[]))
         lab.reconfigure("outsider", text)
-        wait_for(lambda: "too often" in sr.log("charon", since) or
+        wait_for(lambda: "Sender-IDs too often" in sr.log("charon", since) or
                  lab.registered("strict").get("outsider", {})
                  .get("senderId", 0) > last, "an answer")
-        if "too often" in sr.log("charon", since):
+        if "Sender-IDs too often" in sr.log("charon", since):
             break
         last = admitted(lab)["senderId"]
-    assert "REGISTRATION_FAILED" in refused(lab, since, "too often")
+    assert "REGISTRATION_FAILED" in refused(lab, since, "Sender-IDs too often")
     assert admitted(lab)["senderId"] > last
 
 
