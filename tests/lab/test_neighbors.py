@@ -7,6 +7,7 @@ are route reflector clients of the S/R's own AS.
 """
 
 import re
+import time
 
 import pytest
 
@@ -22,6 +23,9 @@ PRIVATE_AS = 4200000001
 ARRANGED = ("blue1", "blue2", "red1", "dual")
 
 RESTART_TIME = 20
+# So long bgpd says of itself that it has restarted; of two that say so neither
+# waits for the other.
+STARTUP_TIME = 120
 RESTART = f""" bgp graceful-restart
  bgp graceful-restart preserve-fw-state
  bgp graceful-restart restart-time {RESTART_TIME}
@@ -94,6 +98,7 @@ def begin(lab):
     for name in ARRANGED:
         run_with(lab[name], member_text(lab.site(name)))
     run_with(lab["sr"], sr_text(lab))
+    lab.arranged = time.monotonic()
 
 
 def end(lab):
@@ -220,4 +225,42 @@ def test_neighbors_of_every_kind(arranged):
                                 "address-family ipv6 vpn",
                                 f"{allow}neighbor {SR_ADDRESS} allowas-in")
             lab[name].vtysh("clear bgp *")
+        lab.wait_until_up()
+
+
+@pytest.mark.long
+def test_graceful_restart(arranged):
+    """While the S/R's bgpd is away no route is lost, within the restart time and
+    beyond it (long-lived); when it is back, all are true ones."""
+    lab, sr = arranged, arranged["sr"]
+    names = ("red1", "dual")
+
+    def prefixes(name):
+        return [o.lan_prefix("red") for o in
+                lab.network.others(lab.site(name), "red")]
+
+    def established(name):
+        return "state = Established" in lab[name].bgp(
+            f"show bgp neighbors {SR_ADDRESS}")
+    wait_for(lambda: time.monotonic() > lab.arranged + STARTUP_TIME + 2,
+             "bgpd not to have restarted", STARTUP_TIME + 10)
+    for outage in ("short", "long"):
+        monitors = {name: RouteMonitor(lab[name]) for name in names}
+        sr.bgpd.kill()
+        for name in names:
+            wait_for(lambda n=name: not established(n), f"{name} to notice")
+        if outage == "long":
+            for name in names:
+                wait_for(lambda n=name: "llgr-stale" in vpn_routes(lab[n]),
+                         f"long-lived stale routes at {name}")
+        assert lab.asked(lab.site("red1"), "red", "10.5.0.10") == "dual.red"
+        for name, monitor in monitors.items():
+            assert not [line for prefix in prefixes(name)
+                        for line in monitor.lines(prefix)], (outage, name)
+        sr.bgpd.start()
+        sr.load_frr()
+        for name in names:
+            wait_for(lambda n=name: established(n), f"{name} to be back")
+            wait_for(lambda n=name: "stale" not in vpn_routes(lab[n]).lower(),
+                     f"no stale route at {name}")
         lab.wait_until_up()
