@@ -127,7 +127,16 @@ def test_a_new_site_finds_its_key_server(lab):
     sr.bgpd.start()
     sr.load_frr()
 
-    # Not with whoever has some credential.
+    start_with(lab, "blue1", member_swanctl(lab.site("blue1"), lab.network))
+    lab.restore("sr")
+    lab.wait_until_up()
+    sr.ip(f"addr del {OTHER_ADDRESS}/32 dev lo")
+
+
+@pytest.mark.long
+def test_a_key_server_that_is_found_has_an_identity(lab):
+    """Not whoever has some credential is it."""
+    blue1 = lab["blue1"]
     since = blue1.log_size("charon")
     text = without_address(lab, "blue1")
     identity = "            id = sr.example.net\n"
@@ -136,9 +145,7 @@ def test_a_new_site_finds_its_key_server(lab):
     blue1.wait_for_log("charon", "its remote.id has to be the identity of the "
                        "key server", since)
     start_with(lab, "blue1", member_swanctl(lab.site("blue1"), lab.network))
-    lab.restore("sr")
     lab.wait_until_up()
-    sr.ip(f"addr del {OTHER_ADDRESS}/32 dev lo")
 
 
 class FalseWitness:
