@@ -267,13 +267,13 @@ def test_new_keys_survive_a_rekeyed_ike_sa(lab):
 
     def reconnect(dpd, rekey):
         """An IKE_SA whose dead peer detection does not come in between."""
-        since = sr.log_size("charon")
         gcks = sr_swanctl(lab.network).replace(
             "id = 100", f"id = 100\n    rekey = {rekey}")
         for host, text in (("sr", gcks), ("blue1",
                            member_swanctl(lab.site("blue1"), lab.network))):
             lab.reconfigure(host, text.replace("dpd_delay = 3s",
                                                f"dpd_delay = {dpd}"))
+        since = sr.log_size("charon")
         lab.register_again("blue1")
         sr.wait_for_log("charon", f"'blue1.{DOMAIN}' at", since)
 
