@@ -28,6 +28,14 @@
 /* IPv4 and IPv6 in IP */
 static const uint8_t ipip_protocols[] = { IPPROTO_IPIP, IPPROTO_IPV6 };
 
+/* What the kernel may take an IPv6 packet for when it looks up the policy of
+ * one that came in. From Linux 6.7 on it looks no further than a fragment
+ * header and what follows that, or 15 extension headers, while it delivers what
+ * is behind those: so they need states like the protocol itself. */
+static const uint8_t extension_protocols[] = {
+	IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_DSTOPTS,
+};
+
 /* MTU that an IP in IP device must have, as it carries IPv6 */
 #define IPIP_MIN_MTU 1280
 
@@ -199,6 +207,27 @@ static bool manage_ipip(groupvpn_link_t *link, policy_dir_t dir,
 }
 
 /**
+ * Add or delete the policies of a link for IP in IP
+ */
+static bool manage_all_ipip(groupvpn_link_t *link, bool add)
+{
+	bool ok = TRUE;
+	u_int i;
+
+	for (i = 0; i < countof(ipip_protocols); i++)
+	{
+		ok &= manage_ipip(link, POLICY_OUT, ipip_protocols[i], add);
+		ok &= manage_ipip(link, POLICY_IN, ipip_protocols[i], add);
+	}
+	for (i = 0; link->encap == GV_ENCAP_IPIP6 &&
+		 i < countof(extension_protocols); i++)
+	{
+		ok &= manage_ipip(link, POLICY_IN, extension_protocols[i], add);
+	}
+	return ok;
+}
+
+/**
  * Add or delete the policy of one direction for BGP with an S/R
  *
  * @param passive		the S/R's end of the connection is port 179
@@ -218,6 +247,29 @@ static bool manage_bgp(host_t *address, bool ours, policy_dir_t dir,
 						 family, src ? reflector : any, src ? any : reflector, add);
 }
 
+/**
+ * Add or delete the policies for what may be BGP with an S/R from IPv6
+ */
+static bool manage_extensions(host_t *address, bool ours, bool add)
+{
+	bool ok = TRUE;
+	u_int i;
+
+	for (i = 0; i < countof(extension_protocols); i++)
+	{
+		uint8_t protocol = extension_protocols[i];
+		traffic_selector_t *reflector, *any;
+
+		reflector = select_host(address, protocol, 0, 65535);
+		any = select_any(AF_INET6, protocol, 0, 65535);
+		ok &= manage_policy(GROUPVPN_REQID_CHANNEL,
+							ours ? REFLECTOR_PRIORITY : POLICY_PRIORITY,
+							POLICY_IN, AF_INET6, ours ? any : reflector,
+							ours ? reflector : any, add);
+	}
+	return ok;
+}
+
 METHOD(groupvpn_kernel_t, manage_channel, bool,
 	private_groupvpn_kernel_t *this, host_t *address, bool ours, bool add)
 {
@@ -229,27 +281,26 @@ METHOD(groupvpn_kernel_t, manage_channel, bool,
 		ok &= manage_bgp(address, ours, POLICY_OUT, passive, add);
 		ok &= manage_bgp(address, ours, POLICY_IN, passive, add);
 	}
+	if (address->get_family(address) == AF_INET6)
+	{
+		ok &= manage_extensions(address, ours, add);
+	}
 	return ok;
 }
 
 /**
- * Delete the policies of a link
+ * Add or delete the policies of a link
  */
-static void del_policies(groupvpn_link_t *link)
+static bool manage_policies(groupvpn_link_t *link, bool add)
 {
-	u_int i;
+	bool ok;
 
-	if (link->encap == GV_ENCAP_GRE)
+	if (link->encap != GV_ENCAP_GRE)
 	{
-		manage_gre(link, POLICY_IN, FALSE);
-		manage_gre(link, POLICY_OUT, FALSE);
-		return;
+		return manage_all_ipip(link, add);
 	}
-	for (i = 0; i < countof(ipip_protocols); i++)
-	{
-		manage_ipip(link, POLICY_IN, ipip_protocols[i], FALSE);
-		manage_ipip(link, POLICY_OUT, ipip_protocols[i], FALSE);
-	}
+	ok = manage_gre(link, POLICY_OUT, add);
+	return manage_gre(link, POLICY_IN, add) && ok;
 }
 
 /**
@@ -257,26 +308,14 @@ static void del_policies(groupvpn_link_t *link)
  */
 static bool add_policies(groupvpn_link_t *link, char why[GV_TEXT_MAX + 1])
 {
-	bool ok = TRUE;
-	u_int i;
-
-	if (link->encap == GV_ENCAP_GRE)
+	if (manage_policies(link, TRUE))
 	{
-		ok = manage_gre(link, POLICY_OUT, TRUE) &&
-			 manage_gre(link, POLICY_IN, TRUE);
+		return TRUE;
 	}
-	for (i = 0; ok && link->encap != GV_ENCAP_GRE &&
-		 i < countof(ipip_protocols); i++)
-	{
-		ok = manage_ipip(link, POLICY_OUT, ipip_protocols[i], TRUE) &&
-			 manage_ipip(link, POLICY_IN, ipip_protocols[i], TRUE);
-	}
-	if (!ok)
-	{	/* those that are not there are not missed */
-		del_policies(link);
-		snprintf(why, GV_TEXT_MAX + 1, "the kernel refused a policy");
-	}
-	return ok;
+	/* those that are not there are not missed */
+	manage_policies(link, FALSE);
+	snprintf(why, GV_TEXT_MAX + 1, "the kernel refused a policy");
+	return FALSE;
 }
 
 /**
@@ -540,7 +579,7 @@ METHOD(groupvpn_kernel_t, add_link, bool,
 	}
 	if (!add_device(this, link, why))
 	{
-		del_policies(link);
+		manage_policies(link, FALSE);
 		return FALSE;
 	}
 	return TRUE;
@@ -581,7 +620,7 @@ METHOD(groupvpn_kernel_t, del_link, void,
 		DBG1(DBG_KNL, "groupvpn: deleting device '%s' failed: %s", link->device,
 			 strerror(-res));
 	}
-	del_policies(link);
+	manage_policies(link, FALSE);
 }
 
 METHOD(groupvpn_kernel_t, check_link, bool,

@@ -18,6 +18,8 @@ POLICY = ("encap = ipip6", f"address = {SR_ADDRESS6}", "lifetime = 60s",
           "atd = 1s", "dtd = 3s")
 # On a path of 1500 octets: IPv6 header 40, ESP 8 + 8, trailer 2, ICV 16.
 MTU = 1426
+# IPv4 and IPv6 in IPv6, in and out, and in what may be behind extension headers.
+POLICIES = 7
 INNER6 = "fd00:{}::/64"
 
 
@@ -76,8 +78,8 @@ def test_gateways_are_the_next_hops_of_both_families(lab):
     for name, site in (("one", two), ("two", one)):
         shown = lab[name].bgp_json("show bgp group-vpn blue members")
         assert [m["gateway"] for m in shown["members"]] == [site.gateway]
-    # No policy for each peer: IPv4 and IPv6 in IPv6, in and out.
-    assert len(lab["one"].policies()) == 4
+    # No policy for each peer.
+    assert len(lab["one"].policies()) == POLICIES
 
 
 def test_both_families_cross_as_esp(lab):
@@ -98,20 +100,33 @@ def test_both_families_cross_as_esp(lab):
     assert 1500 - 16 < max(sizes) <= 1500
 
 
-def test_clear_packets_are_dropped(lab):
-    """IPv4 and IPv6 in IPv6 that are not ESP, by the policies."""
+def extended(headers, last):
+    """What brings a kernel that follows few headers from its way to the last:
+    an atomic fragment, and destination options that are padding."""
+    lengths = {44: b"\0" + bytes(6), 60: b"\0\x01\x04" + bytes(4),
+               43: bytes(7)}
+    return b"".join(bytes([following]) + lengths[header] for header, following
+                    in zip(headers, (*headers[1:], last)))
+
+
+@pytest.mark.parametrize("headers", ((), (44, 60), (44, 43), (60,) * 16,
+                                     (43,) * 16), ids=str)
+def test_clear_packets_are_dropped(lab, headers):
+    """IPv4 and IPv6 in IPv6 that are not ESP, by the policies: whatever headers
+    are before them."""
     host, far = lab["one"], lab.far(lab.site("one"), "blue")
     icmp6 = struct.pack("!IHBB16s16s", 6 << 28, 8, 58, 64,
                         *(socket.inet_pton(socket.AF_INET6, a) for a in
                           ("fd00:2::10", "fd00:1::10"))) + b"\x80" + bytes(7)
-    ipv4 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0,
+    ipv4 = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28, 0, 0, 64, 17, 0x66bb,
                        bytes([10, 2, 0, 10]), bytes([10, 1, 0, 10])) + bytes(8)
     capture = lab.capture(far, "eth0", "icmp6[0] == 128 or udp")
     before = host.xfrm_counters()
-    for number, packet in ((41, icmp6), (4, ipv4)):
+    for last, packet in ((41, icmp6), (4, ipv4)):
         with lab["b1"].socket(socket.AF_INET6, socket.SOCK_RAW,
-                              number) as sender:
-            sender.sendto(packet, (lab.site("one").gateway, 0))
+                              (*headers, last)[0]) as sender:
+            sender.sendto(extended(headers, last) + packet,
+                          (lab.site("one").gateway, 0))
     wait_for(lambda: host.xfrm_counters()["XfrmInTmplMismatch"] +
              host.xfrm_counters()["XfrmInNoStates"] >=
              before["XfrmInTmplMismatch"] + before["XfrmInNoStates"] + 2,
@@ -185,7 +200,7 @@ def test_charon_restarts(lab, name):
     lab.wait_until_up()
     wait_for(lambda: lab.far(one, "blue").ping(two.end_host_address("blue"),
                                                count=1), "an answer")
-    assert len(lab["one"].policies()) == 4
+    assert len(lab["one"].policies()) == POLICIES
 
 
 def test_group_of_the_other_family_is_refused(lab):
