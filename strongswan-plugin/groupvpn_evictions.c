@@ -58,6 +58,19 @@ METHOD(groupvpn_evictions_t, find, groupvpn_eviction_t*,
 	return found;
 }
 
+/*
+ * See header
+ */
+bool groupvpn_eviction_is_of(groupvpn_eviction_t *eviction,
+							 identification_t *identity,
+							 certificate_t *certificate)
+{
+	return identity->equals(identity, eviction->identity) ||
+		   (certificate &&
+			certificate->has_subject(certificate, eviction->identity) ==
+															ID_MATCH_PERFECT);
+}
+
 METHOD(groupvpn_evictions_t, find_any, groupvpn_eviction_t*,
 	private_groupvpn_evictions_t *this, identification_t *identity,
 	certificate_t *certificate)
@@ -68,10 +81,7 @@ METHOD(groupvpn_evictions_t, find_any, groupvpn_eviction_t*,
 	enumerator = this->evictions->create_enumerator(this->evictions);
 	while (!found && enumerator->enumerate(enumerator, &eviction))
 	{
-		if (identity->equals(identity, eviction->identity) ||
-			(certificate &&
-			 certificate->has_subject(certificate, eviction->identity) ==
-															ID_MATCH_PERFECT))
+		if (groupvpn_eviction_is_of(eviction, identity, certificate))
 		{
 			found = eviction;
 		}

@@ -55,8 +55,8 @@ struct groupvpn_evictions_t {
 								 identification_t *identity);
 
 	/**
-	 * Find the eviction that locks somebody out: of the identity, or of
-	 * another name in the certificate by which it was proved.
+	 * Find the oldest eviction that locks somebody out, see
+	 * groupvpn_eviction_is_of().
 	 *
 	 * @param certificate	NULL if there is none
 	 * @return				NULL if there is none
@@ -89,6 +89,16 @@ struct groupvpn_evictions_t {
 	 */
 	void (*destroy)(groupvpn_evictions_t *this);
 };
+
+/**
+ * Whether an eviction locks somebody out: it is of the identity, or of another
+ * name in the certificate by which it was proved.
+ *
+ * @param certificate	NULL if there is none
+ */
+bool groupvpn_eviction_is_of(groupvpn_eviction_t *eviction,
+							 identification_t *identity,
+							 certificate_t *certificate);
 
 /**
  * Create an empty set of evictions.

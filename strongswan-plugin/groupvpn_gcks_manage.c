@@ -202,9 +202,9 @@ static bool lock_out(groupvpn_gcks_group_t *group, identification_t *identity,
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (enumerator->enumerate(enumerator, &registration))
 	{
-		if (eviction != group->evictions->find_any(group->evictions,
-												   registration->identity,
-												   registration->certificate))
+		/* another one may be of it as well, and older */
+		if (!groupvpn_eviction_is_of(eviction, registration->identity,
+									 registration->certificate))
 		{
 			continue;
 		}

@@ -923,6 +923,52 @@ static void a_commit_is_cheap(void **state)
 		      (double)(st.st_size - before) / BENCH);
 }
 
+/* A certificate for these two names. */
+static id_match_t has_two(certificate_t *certificate, identification_t *subject)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%Y", subject);
+	return strcmp(name, "one.example.net") == 0 ||
+			       strcmp(name, "two.example.net") == 0
+		       ? ID_MATCH_PERFECT
+		       : ID_MATCH_NONE;
+}
+
+static void an_eviction_is_of_all_names_of_a_certificate(void **state)
+{
+	certificate_t certificate = {.has_subject = has_two};
+	groupvpn_evictions_t *evictions = groupvpn_evictions_create();
+	identification_t *names[] = {
+		identification_create_from_string("one.example.net"),
+		identification_create_from_string("two.example.net"),
+		identification_create_from_string("three.example.net"),
+	};
+	groupvpn_eviction_t *found;
+	unsigned int i;
+
+	for (i = 0; i < countof(names); i++)
+		assert_true(evictions->add(evictions, names[i], "test"));
+
+	/* Who came by one of them is locked out by either, and found by the
+	 * older one. */
+	for (i = 0; i < countof(names); i++) {
+		found = evictions->find(evictions, names[i]);
+		assert_true(groupvpn_eviction_is_of(found, names[0],
+						    &certificate) == (i < 2));
+		assert_true(groupvpn_eviction_is_of(found, names[0], NULL) ==
+			    (i == 0));
+	}
+	found = evictions->find_any(evictions, names[1], &certificate);
+	assert_ptr_equal(found, evictions->find(evictions, names[0]));
+	found = evictions->find_any(evictions, names[1], NULL);
+	assert_ptr_equal(found, evictions->find(evictions, names[1]));
+
+	for (i = 0; i < countof(names); i++)
+		names[i]->destroy(names[i]);
+	evictions->destroy(evictions);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -945,6 +991,7 @@ int main(void)
 		cmocka_unit_test_setup(damage_does_no_harm, fresh),
 		cmocka_unit_test_setup(many_wait_for_the_disk_once, fresh),
 		cmocka_unit_test_setup(a_disk_that_fails_is_the_end, fresh),
+		cmocka_unit_test(an_eviction_is_of_all_names_of_a_certificate),
 		cmocka_unit_test_setup(a_commit_is_cheap, fresh),
 	};
 	int failed;
