@@ -210,6 +210,10 @@ DEFUN(gvpn_member_rmap, gvpn_member_rmap_cmd, GVPN_CMD_MEMBER_RMAP,
 				       ? GVPN_RMAP_IN
 				       : GVPN_RMAP_OUT;
 
+	/* frr-reload.py takes back every line of a binding, and the first one
+	 * took the others along. */
+	if (no && !bind)
+		return CMD_SUCCESS;
 	if (!bind || bind->bgp != bgp) {
 		vty_out(vty,
 			"%% group %s is not bound to %s: \"group-vpn member "

@@ -69,6 +69,8 @@ def test_route_maps(lab):
         shown = dual.vtysh("configure terminal", at_dual,
                            f"no {MEMBER} from-group in", check=False)
         assert "from-group is not the route-map of group blue" in shown
+        # As frr-reload.py does it, after "no group-vpn member other".
+        dual.configure(at_dual, f"no {MEMBER.replace('blue', 'other')} from-group in")
     finally:
         dual.vtysh("configure terminal", "no ip prefix-list much",
                    "no route-map from-group", check=False)
