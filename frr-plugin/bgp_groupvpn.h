@@ -821,6 +821,8 @@ void gvpn_export_init(struct gvpn_bind *bind);
 /* Announces, changes or withdraws, as the group's state now asks. */
 void gvpn_export_update(struct gvpn_bind *bind);
 void gvpn_export_dest(struct gvpn_bind *bind, struct bgp_dest *dest);
+/* Which routes are announced, and with what, may be another now. */
+void gvpn_export_walk(struct gvpn_bind *bind);
 /* All routes are to be announced in another form. */
 void gvpn_export_again(struct gvpn_bind *bind);
 /* Withdraws everything at once. */

@@ -36,7 +36,7 @@ static void walk_start(struct gvpn_export_walk *walk)
 	event_add_event(gvpn.master, walk_run, walk, 0, &walk->t_walk);
 }
 
-static void walk_all(struct gvpn_bind *bind)
+void gvpn_export_walk(struct gvpn_bind *bind)
 {
 	unsigned int i;
 
@@ -339,7 +339,7 @@ static void stop_announcing(struct gvpn_bind *bind)
 	bind->announcing = false;
 	gvpn_own_unset(&bind->member);
 	attrs_free(bind);
-	walk_all(bind);
+	gvpn_export_walk(bind);
 }
 
 static void announce(struct gvpn_bind *bind)
@@ -387,13 +387,13 @@ static void announce(struct gvpn_bind *bind)
 		gvpn_own_unset(&bind->member);
 	gvpn_own_set(&bind->member, vpn, AFI_IP6, SAFI_MPLS_VPN, &bind->rd,
 		     &gvpn_member_nlri, bind->member_attr);
-	walk_all(bind);
+	gvpn_export_walk(bind);
 }
 
 void gvpn_export_again(struct gvpn_bind *bind)
 {
 	gvpn_seal_forget(bind);
-	walk_all(bind);
+	gvpn_export_walk(bind);
 }
 
 void gvpn_export_update(struct gvpn_bind *bind)

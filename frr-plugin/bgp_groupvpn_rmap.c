@@ -19,7 +19,7 @@ static struct event *t_again;
 static void look_again(struct gvpn_bind *bind, enum gvpn_rmap which)
 {
 	if (which == GVPN_RMAP_OUT)
-		gvpn_export_again(bind);
+		gvpn_export_walk(bind);
 	else if (bind->group && bind->group->active)
 		gvpn_heard_again(bind->group);
 }
