@@ -306,9 +306,23 @@ static void wrap_config_write(enum node_type type,
 
 /* bgpd's life --------------------------------------------------------------*/
 
+/* A binding is not used before its route-maps are there, which have lines of
+ * their own.  Where bgpd is told that a configuration begins it is told the end,
+ * too. */
+static void config_done(void)
+{
+	struct gvpn_bind *bind;
+
+	if (!bgp_config_inprocess()) {
+		frr_each (gvpn_binds, gvpn.binds, bind)
+			bind->fresh = false;
+	}
+	gvpn_config_changed();
+}
+
 static void config_run(struct event *t)
 {
-	gvpn_config_changed();
+	config_done();
 }
 
 static bool abbreviates(const char *word, const char *command)
@@ -372,7 +386,7 @@ static int on_peer_status(struct peer *peer)
 
 static int on_config_end(struct bgp *bgp)
 {
-	gvpn_config_changed();
+	config_done();
 	return 0;
 }
 

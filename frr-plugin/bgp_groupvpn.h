@@ -114,6 +114,7 @@ struct gvpn_bind {
 	char name[GV_NAME_MAX + 1];
 	struct gvpn_group *group; /* NULL: charon does not know the name */
 	char problem[128];	  /* logged last, see gvpn_bind_problem() */
+	bool fresh; /* there may be more lines of it: not in use yet */
 	bool plain; /* routes are announced, and taken, unsealed, too */
 	char *rmap[GVPN_RMAPS]; /* names of route-maps, NULL: none */
 

@@ -327,6 +327,8 @@ static void group_rebind(struct gvpn_group *group)
 	struct gvpn_bind *bind = gvpn_bind_find(group->name);
 	struct gvpn_bind *before = group->bind;
 
+	if (bind && bind->fresh)
+		bind = NULL;
 	if (bind == before)
 		return;
 	/* What was injected is in the table of the instance before. */
@@ -406,6 +408,7 @@ struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name)
 	bind->bgp = bgp;
 	strlcpy(bind->name, name, sizeof(bind->name));
 	bind->seal_key = secret_new();
+	bind->fresh = true;
 	gvpn_export_init(bind);
 	gvpn_binds_add_tail(gvpn.binds, bind);
 	return bind;
@@ -483,6 +486,8 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 				  : bind->bgp->name;
 	struct gvpn_ctl_status ctl;
 
+	if (bind->fresh)
+		return "waiting for the rest of the configuration";
 	if (!group) {
 		gvpn_ctl_status(&ctl);
 		if (!ctl.connected)
