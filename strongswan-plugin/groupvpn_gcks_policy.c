@@ -338,7 +338,7 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 		{	/* it is judged when it comes back, and gets no keys before */
 			group->kek->remove(group->kek, registration->member_id);
 		}
-		else if (registration->ike_sa)
+		else if (registration->ike_sa && !decision.partial)
 		{
 			if (!streq(registration->label, decision.label))
 			{

@@ -78,6 +78,10 @@ struct groupvpn_decision_t {
 	/** name that policy has for the member, empty if none */
 	char label[GV_NAME_MAX + 1];
 
+	/** direction and label are not all that policy says, as it has to be asked
+	 * again for that; by review() only */
+	bool partial;
+
 	/** reason of a verdict other than GROUPVPN_ALLOWED, for the operator */
 	char why[GV_TEXT_MAX + 1];
 };

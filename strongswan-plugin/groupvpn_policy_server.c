@@ -745,6 +745,10 @@ METHOD(groupvpn_policy_t, review, void,
 	{
 		use_answer(&entry->answer, decision);
 	}
+	else
+	{
+		decision->partial = TRUE;
+	}
 	this->mutex->unlock(this->mutex);
 }
 

@@ -153,6 +153,26 @@ static void first_no_is_a_change(void **state)
 	assert_int_equal(changes, 1);
 }
 
+/* Nor is that nothing is known an answer that has no label. */
+static void review_tells_what_it_does_not_know(void **state)
+{
+	groupvpn_decision_t decision;
+
+	policy->review(policy, &group, &applicant, &decision);
+	assert_int_equal(decision.verdict, GROUPVPN_ALLOWED);
+	assert_true(decision.partial);
+	ask();
+	policy->review(policy, &group, &applicant, &decision);
+	assert_true(decision.partial);
+	says(0, 1, GROUPVPN_POLICY_ANSWERED, true, false);
+	policy->review(policy, &group, &applicant, &decision);
+	assert_int_equal(decision.direction, GV_RECEIVE_ONLY);
+	assert_false(decision.partial);
+	group.policy = NULL;
+	policy->review(policy, &group, &applicant, &decision);
+	assert_false(decision.partial);
+}
+
 static void first_narrower_is_a_change(void **state)
 {
 	ask();
@@ -220,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(first_no_is_a_change),
+		TEST(review_tells_what_it_does_not_know),
 		TEST(first_narrower_is_a_change),
 		TEST(first_yes_is_none),
 		TEST(newer_answer_stays),
