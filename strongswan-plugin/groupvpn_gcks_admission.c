@@ -319,7 +319,8 @@ static void enter(groupvpn_gcks_group_t *group,
 	{
 		registration->certificate->get_ref(registration->certificate);
 	}
-	registration->returned |= registration->remembered;
+	registration->returned |= registration->awaited;
+	registration->awaited = FALSE;
 	registration->remembered = FALSE;
 	registration->direction = authorization->decision.direction;
 	memcpy(registration->label, authorization->decision.label,

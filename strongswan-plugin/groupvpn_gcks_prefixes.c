@@ -264,8 +264,8 @@ static bool is_settled(groupvpn_gcks_group_t *group)
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (settled && enumerator->enumerate(enumerator, &registration))
 	{
-		settled = (!registration->remembered || !registration->sender_id ||
-				   registration->ike_sa) && !is_awaited(group, registration);
+		settled = !(registration->awaited && registration->sender_id) &&
+				  !is_awaited(group, registration);
 	}
 	enumerator->destroy(enumerator);
 	if (settled)

@@ -305,6 +305,7 @@ METHOD(groupvpn_registrations_t, restore, void,
 		registration->certificate->get_ref(registration->certificate);
 	}
 	registration->remembered = !registration->certificate;
+	registration->awaited = sender_id != 0;
 	registration->sender_id = sender_id;
 	registration->last_sender_id = sender_id;
 	registration->stored_sender_id = sender_id;

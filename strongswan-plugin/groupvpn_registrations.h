@@ -92,7 +92,9 @@ struct groupvpn_registration_t {
 	bool by_keys;
 	bool too_many;
 
-	/** it is back after a restart of the GCKS */
+	/** an earlier run of the GCKS had it, and it was not back since; it is back
+	 * after that */
+	bool awaited;
 	bool returned;
 
 	/** state of the group that its last change brought */

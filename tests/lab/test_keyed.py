@@ -19,10 +19,12 @@ POLICY = ["atd = 1s", "dtd = 3s", "max_prefixes = 4",
 def network():
     return Network(
         groups={"blue": 100},
-        sites=[Site("alone1", {"blue": "10.1.0"}, bgp=False),
+        sites=[Site("alone1", {"blue": "10.1.0"}, bgp=False,
+                    credential="pubkey"),
                Site("alone2", {"blue": "10.2.0"}, bgp=False, vrfs=False,
+                    credential="pubkey",
                     options={"blue": ["carrier = exchange"]}),
-               Site("routed", {"blue": "10.3.0"})],
+               Site("routed", {"blue": "10.3.0"}, credential="pubkey")],
         policy={"blue": POLICY})
 
 
