@@ -48,7 +48,8 @@ enum gv_ctl_type {
 	 * the member and was not among them goes. */
 	GV_CTL_ORIGINATE = 15,
 	GV_CTL_ORIGINATED = 16,
-	/* GCKS: whether to be told what is heard of the group. */
+	/* GCKS: whether to be told what is heard of the group.  And back, as it
+	 * came, when that was told. */
 	GV_CTL_WANT = 27,
 	/* GCKS, after GROUP: the descriptor of another part (parts.h) of its
 	 * GSA_REKEY messages. */

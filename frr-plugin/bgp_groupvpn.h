@@ -243,6 +243,7 @@ struct gvpn_group {
 	unsigned int reflected; /* routes, counted for "show" */
 	unsigned int limiting;	/* members that name others */
 	bool wanted;		/* charon wants to know the members' routes */
+	bool handing;		/* and was not told yet that these are all */
 
 	/* member */
 	char vrf[GV_IFNAME_MAX + 1];
@@ -441,6 +442,8 @@ void gvpn_ctl_send_member_down(const struct gvpn_member *member);
 void gvpn_ctl_send_rekey(const struct gvpn_group *group);
 /* Sets its generation; nothing happens if there is no connection. */
 void gvpn_ctl_send(struct gv_ctl_msg *msg);
+/* What has time should wait, charon has not taken what there is. */
+bool gvpn_ctl_is_busy(void);
 void gvpn_ctl_send_discovered(const struct gvpn_sought *sought);
 
 /* bgp_groupvpn_group.c ---------------------------------------------------- */
@@ -560,6 +563,10 @@ struct gvpn_walker {
 	bool walking;
 	bool again; /* from the beginning, when this walk ends */
 	struct event *t_run;
+	/* both may be NULL: called when the walk has ended; whether it has to
+	 * wait */
+	void (*done)(void);
+	bool (*waits)(void);
 };
 /* Every destination is visited from now on. */
 void gvpn_walker_start(struct gvpn_walker *walker);
@@ -698,6 +705,8 @@ void gvpn_hand_want(const struct gv_ctl_msg *msg);
 bool gvpn_hand_is_wanted(void);
 /* A destination in a VPN table may have changed. */
 void gvpn_hand_dest(struct bgp *bgp, struct bgp_dest *dest);
+/* The group goes. */
+void gvpn_hand_forget_group(struct gvpn_group *group);
 /* The connection to charon is gone: nothing is wanted. */
 void gvpn_hand_forget(void);
 void gvpn_hand_forget_bgp(void);

@@ -21,6 +21,7 @@
 #define CTL_RETRY_MAX 16000 /* ms */
 #define CTL_BATCH 64	    /* messages per event */
 #define CTL_QUEUE_MAX 65536 /* messages that charon has not taken */
+#define CTL_QUEUE_BUSY 1024 /* the same, with which no more is looked for */
 
 static struct {
 	int fd;
@@ -114,6 +115,11 @@ void gvpn_ctl_send(struct gv_ctl_msg *msg)
 	stream_put(s, buf, len);
 	stream_fifo_push(ctl.out, s);
 	event_add_write(gvpn.master, ctl_write, NULL, ctl.fd, &ctl.t_write);
+}
+
+bool gvpn_ctl_is_busy(void)
+{
+	return stream_fifo_count_safe(ctl.out) >= CTL_QUEUE_BUSY;
 }
 
 void gvpn_ctl_send_member(const struct gvpn_member *member)

@@ -139,6 +139,7 @@ static void group_free(struct gvpn_group *group)
 		group->bind->group = NULL;
 	gvpn_own_unset(&group->own);
 	gvpn_heard_flush(group);
+	gvpn_hand_forget_group(group);
 	gvpn_groups_del(gvpn.groups, group);
 	gvpn_members_fini(group->members);
 	gvpn_group_heards_fini(group->heards);

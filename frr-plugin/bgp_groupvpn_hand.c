@@ -6,10 +6,13 @@
  * Only groups of which charon wants that are looked at.  What it has been
  * handed is kept by destination, with the attributes that it had.  Changes of
  * the same attributes, as they come one after the other when a member's routes
- * do, share a message.
+ * do, share a message.  Of a member that announces more than any is to have the
+ * rest is passed over, so that none can fill charon's queue.
  */
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
+
+#include "prefixes.h"
 
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_HANDED, "group VPN route handed on");
 
@@ -34,13 +37,48 @@ static uint32_t handed_hash(const struct gvpn_handed *handed)
 
 DECLARE_HASH(gvpn_handeds, struct gvpn_handed, item, handed_cmp, handed_hash);
 
+/* Routes of one member: twice as many as it may have, as there are two of each
+ * while the route epoch changes. */
+#define HANDED_MAX 8192
+
+PREDECL_HASH(gvpn_handers);
+struct gvpn_hander {
+	struct gvpn_handers_item item;
+	uint32_t group_id;
+	uint16_t member_id;
+	unsigned int count; /* of what was handed of it, not 0 */
+};
+
+static int hander_cmp(const struct gvpn_hander *a, const struct gvpn_hander *b)
+{
+	return numcmp(a->group_id, b->group_id)
+		       ?: numcmp(a->member_id, b->member_id);
+}
+
+static uint32_t hander_hash(const struct gvpn_hander *hander)
+{
+	return jhash_2words(hander->group_id, hander->member_id, 0);
+}
+
+DECLARE_HASH(gvpn_handers, struct gvpn_hander, item, hander_cmp, hander_hash);
+
+static void walk_done(void);
+
 static struct gvpn_handeds_head handeds[1];
-static struct gvpn_walker walker = {.visit = gvpn_hand_dest};
+static struct gvpn_handers_head handers[1];
+static struct gvpn_walker walker = {
+	.visit = gvpn_hand_dest,
+	.done = walk_done,
+	.waits = gvpn_ctl_is_busy,
+};
 
 /* The message that is being filled; type 0: none. */
 static struct gv_ctl_msg pending;
 static const struct attr *pending_attr; /* by identity only */
 static struct event *t_flush;
+
+/* Octets of HEARD without what its attribute and its prefixes have. */
+#define HEARD_HEAD_LEN 30
 
 static void flush(void)
 {
@@ -65,6 +103,14 @@ static void nlri_to(const struct prefix *p, struct gv_prefix *nlri)
 	memcpy(nlri->bytes, &p->u.prefix, nlri->family == 4 ? 4 : 16);
 }
 
+/* With the longest prefixes there is not always room for as many. */
+static bool pending_is_full(void)
+{
+	return pending.prefix_count == GV_CTL_PREFIXES_MAX ||
+	       (pending.prefix_count + 1) * GV_PREFIX_WIRE_MAX >
+		       GV_CTL_MAX - HEARD_HEAD_LEN - pending.attr_len;
+}
+
 static void tell(uint8_t type, const struct gvpn_handed *handed)
 {
 	const uint8_t *value;
@@ -73,7 +119,7 @@ static void tell(uint8_t type, const struct gvpn_handed *handed)
 	if (pending.type != type || pending.group_id != handed->group_id ||
 	    pending.member_id != handed->member_id ||
 	    (type == GV_CTL_HEARD && pending_attr != handed->attr) ||
-	    pending.prefix_count == GV_CTL_PREFIXES_MAX) {
+	    pending_is_full()) {
 		flush();
 		memset(&pending, 0, sizeof(pending));
 		pending.type = type;
@@ -98,8 +144,46 @@ static struct gvpn_handed *handed_find(struct bgp_dest *dest)
 	return gvpn_handeds_find(handeds, &ref);
 }
 
+static struct gvpn_hander *hander_find(uint32_t group_id, uint16_t member_id)
+{
+	struct gvpn_hander ref = {
+		.group_id = group_id,
+		.member_id = member_id,
+	};
+
+	return gvpn_handers_find(handers, &ref);
+}
+
+/* One more of a member; false: it has as many as it may have. */
+static bool hander_add(uint32_t group_id, uint16_t member_id)
+{
+	struct gvpn_hander *hander = hander_find(group_id, member_id);
+
+	if (!hander) {
+		hander = XCALLOC(MTYPE_GROUPVPN_HANDED, sizeof(*hander));
+		hander->group_id = group_id;
+		hander->member_id = member_id;
+		gvpn_handers_add(handers, hander);
+	}
+	if (hander->count == HANDED_MAX)
+		return false;
+	hander->count++;
+	return true;
+}
+
+static void hander_del(uint32_t group_id, uint16_t member_id)
+{
+	struct gvpn_hander *hander = hander_find(group_id, member_id);
+
+	if (--hander->count == 0) {
+		gvpn_handers_del(handers, hander);
+		XFREE(MTYPE_GROUPVPN_HANDED, hander);
+	}
+}
+
 static void handed_free(struct gvpn_handed *handed)
 {
+	hander_del(handed->group_id, handed->member_id);
 	gvpn_handeds_del(handeds, handed);
 	bgp_attr_unintern(&handed->attr);
 	bgp_dest_unlock_node(handed->dest);
@@ -155,6 +239,8 @@ void gvpn_hand_dest(struct bgp *bgp, struct bgp_dest *dest)
 		return;
 
 	if (!handed) {
+		if (!hander_add(group->id, member_id))
+			return;
 		handed = XCALLOC(MTYPE_GROUPVPN_HANDED, sizeof(*handed));
 		handed->dest = bgp_dest_lock_node(dest);
 		handed->group_id = group->id;
@@ -190,16 +276,40 @@ static void forget(uint32_t group_id)
 	}
 }
 
+/* Tells charon that all has been said that there was when it asked. */
+static void walk_done(void)
+{
+	struct gv_ctl_msg msg = {.type = GV_CTL_WANT, .ready = true};
+	struct gvpn_group *group;
+
+	flush();
+	frr_each (gvpn_groups, gvpn.groups, group) {
+		if (!group->handing)
+			continue;
+		group->handing = false;
+		msg.group_id = group->id;
+		gvpn_ctl_send(&msg);
+	}
+}
+
 void gvpn_hand_want(const struct gv_ctl_msg *msg)
 {
 	struct gvpn_group *group = gvpn_group_find(msg->group_id);
 
 	if (!group || group->role != GV_ROLE_GCKS)
 		return;
-	group->wanted = msg->ready;
+	group->wanted = group->handing = msg->ready;
 	forget(group->id);
 	if (group->wanted)
 		gvpn_walker_start(&walker);
+	if (!walker.walking)
+		walk_done();
+}
+
+void gvpn_hand_forget_group(struct gvpn_group *group)
+{
+	group->wanted = group->handing = false;
+	forget(group->id);
 }
 
 void gvpn_hand_forget(void)
@@ -207,7 +317,7 @@ void gvpn_hand_forget(void)
 	struct gvpn_group *group;
 
 	frr_each (gvpn_groups, gvpn.groups, group)
-		group->wanted = false;
+		group->wanted = group->handing = false;
 	pending.prefix_count = 0;
 	forget(0);
 }
@@ -216,11 +326,13 @@ void gvpn_hand_forget_bgp(void)
 {
 	gvpn_walker_stop(&walker);
 	forget(0);
+	walk_done();
 }
 
 void gvpn_hand_init(void)
 {
 	gvpn_handeds_init(handeds);
+	gvpn_handers_init(handers);
 }
 
 void gvpn_hand_fini(void)
@@ -228,4 +340,5 @@ void gvpn_hand_fini(void)
 	gvpn_hand_forget();
 	gvpn_walker_stop(&walker);
 	gvpn_handeds_fini(handeds);
+	gvpn_handers_fini(handers);
 }

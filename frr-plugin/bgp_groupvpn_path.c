@@ -11,6 +11,8 @@
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
 
+#define WALKER_WAIT 20 /* ms until a walk that has to wait goes on */
+
 struct prefix gvpn_descriptor_nlri, gvpn_member_nlri;
 
 /* Implicit null: a group route is found by its prefix, not by a label. */
@@ -322,9 +324,17 @@ static void walker_run(struct event *t)
 	struct gvpn_walker *walker = EVENT_ARG(t);
 	unsigned int n;
 
+	if (walker->waits && walker->waits()) {
+		event_add_timer_msec(gvpn.master, walker_run, walker,
+				     WALKER_WAIT, &walker->t_run);
+		return;
+	}
 	for (n = 0; n < GVPN_BATCH; n++) {
-		if (!walker_step(walker))
+		if (!walker_step(walker)) {
+			if (walker->done)
+				walker->done();
 			return;
+		}
 	}
 	event_add_event(gvpn.master, walker_run, walker, 0, &walker->t_run);
 }

@@ -72,7 +72,7 @@ METHOD(groupvpn_control_handler_t, replay, void,
 /**
  * A bgpd has come
  */
-static void greet(private_groupvpn_gcks_t *this, u_int client)
+static void greet(private_groupvpn_gcks_t *this)
 {
 	groupvpn_groups_t *groups = this->core.groups;
 	enumerator_t *enumerator;
@@ -81,7 +81,7 @@ static void greet(private_groupvpn_gcks_t *this, u_int client)
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
-		groupvpn_gcks_prefixes_greet(group, client);
+		groupvpn_gcks_prefixes_greet(group);
 	}
 	enumerator->destroy(enumerator);
 }
@@ -101,7 +101,7 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 	switch (msg->type)
 	{
 		case GV_CTL_HELLO:
-			greet(this, client);
+			greet(this);
 			break;
 		case GV_CTL_REKEY:
 			if (group)
@@ -115,6 +115,12 @@ METHOD(groupvpn_control_handler_t, control_message, void,
 			if (group)
 			{
 				groupvpn_gcks_bgp_hear(group, client, msg);
+			}
+			break;
+		case GV_CTL_WANT:
+			if (group)
+			{
+				groupvpn_gcks_prefixes_handed(group);
 			}
 			break;
 		default:
@@ -138,6 +144,7 @@ METHOD(groupvpn_control_handler_t, gone, void,
 	while (enumerator->enumerate(enumerator, &group))
 	{
 		groupvpn_gcks_group_announced(group, client, FALSE);
+		groupvpn_gcks_prefixes_lose(group, client);
 	}
 	enumerator->destroy(enumerator);
 	groups->unlock(groups);

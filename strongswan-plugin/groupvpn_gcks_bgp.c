@@ -119,6 +119,7 @@ static void originate(groupvpn_gcks_group_t *group, u_int client,
 
 	if (!derive_keys(group, registration->member_id, route, &keys))
 	{
+		gv_wipe(&keys, sizeof(keys));
 		return;
 	}
 	if (member)
@@ -329,8 +330,9 @@ void groupvpn_gcks_bgp_hear(groupvpn_gcks_group_t *group, u_int client,
 	{
 		return;
 	}
-	if (msg->type == GV_CTL_HEARD && !registration->by_keys)
-	{
+	if (msg->type == GV_CTL_HEARD && !registration->by_keys &&
+		group->lists.wanted)
+	{	/* what was on the way when it was told not to is not taken back */
 		hear(group, client, registration, msg);
 	}
 	for (i = 0; msg->type == GV_CTL_UNHEARD && registration->prefixes &&

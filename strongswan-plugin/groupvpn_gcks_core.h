@@ -144,18 +144,23 @@ struct groupvpn_gcks_lists_t {
 	/** when to send them */
 	uint64_t due;
 
-	/** until when members may come back that an earlier run had */
+	/** until when members may come back that an earlier run had, and bgpd may
+	 * tell what it hears; 0 if nothing is waited for */
 	uint64_t settles;
 
-	/** somebody gets lists, and bgpd has been told so */
+	/** somebody gets lists, and bgpd has been told so; when it is told that
+	 * nobody does anymore */
 	bool wanted;
+	uint64_t unwanted;
+
+	/** bgpd has told all that there was when it was told that */
+	bool handed;
 
 	/** route epochs that bgpd has announcements of */
 	uint32_t epoch;
 	uint32_t other;
 
-	/** bgpd that came last, and when to forget what others have heard */
-	u_int client;
+	/** when to forget what bgpds have heard that are gone */
 	uint64_t sweep;
 };
 

@@ -651,6 +651,7 @@ bool groupvpn_gcks_group_start(groupvpn_gcks_core_t *gcks,
 			.due = GROUPVPN_NEVER,
 			.settles = groupvpn_now() + RETURN_TIME * 1000,
 			.sweep = GROUPVPN_NEVER,
+			.unwanted = GROUPVPN_NEVER,
 		},
 		.address = cfg->address ? cfg->address->clone(cfg->address) : NULL,
 	);

@@ -185,18 +185,23 @@ static void fill_entry(groupvpn_gcks_group_t *group,
 }
 
 /**
- * Whether a member that is back after a restart has a bgpd from which we have
- * not heard yet: what others have of its prefixes still holds
+ * Whether bgpd has perhaps not told yet what a member's prefixes are: what
+ * others have of them still holds. It has when it says so; but the BGP session
+ * of one that is back after a restart may come later
  */
 static bool is_awaited(groupvpn_gcks_group_t *group,
 					   groupvpn_registration_t *registration)
 {
 	struct gv_prefix prefixes[GV_PREFIXES_MAX];
 
-	return group->lists.settles && registration->ike_sa &&
-		   registration->returned && !registration->by_keys &&
-		   (!registration->prefixes ||
-			!registration->prefixes->get(registration->prefixes, prefixes));
+	if (!group->lists.settles || !registration->ike_sa || registration->by_keys)
+	{
+		return FALSE;
+	}
+	return !group->lists.handed ||
+		   (registration->returned &&
+			(!registration->prefixes ||
+			 !registration->prefixes->get(registration->prefixes, prefixes)));
 }
 
 /**
@@ -248,8 +253,8 @@ static groupvpn_registration_t **get_changed(groupvpn_gcks_group_t *group,
 }
 
 /**
- * Whether all members that an earlier run of the GCKS had are back, or have had
- * their time
+ * Whether all members that an earlier run of the GCKS had are back, and bgpd has
+ * told what it hears, or they have had their time
  */
 static bool is_settled(groupvpn_gcks_group_t *group)
 {
@@ -504,10 +509,12 @@ void groupvpn_gcks_prefixes_resume(groupvpn_gcks_group_t *group,
 /* --- members --- */
 
 /**
- * Find out whether anybody gets lists, and tell bgpd if that changes
+ * Find out whether anybody gets lists, and tell bgpd if that changes; but one
+ * who is away for a moment only is not to find that nothing is known anymore
  */
 static void update_wanted(groupvpn_gcks_group_t *group)
 {
+	groupvpn_timer_t *timer = group->gcks->timer;
 	enumerator_t *enumerator;
 	groupvpn_registration_t *registration;
 	bool wanted = FALSE;
@@ -518,18 +525,44 @@ static void update_wanted(groupvpn_gcks_group_t *group)
 		wanted |= registration->ike_sa && registration->by_keys;
 	}
 	enumerator->destroy(enumerator);
-	if (wanted == group->lists.wanted)
+	if (!wanted)
 	{
+		if (group->lists.wanted && group->lists.unwanted == GROUPVPN_NEVER)
+		{
+			group->lists.unwanted = groupvpn_now() + RETURN_TIME;
+			timer->arm(timer, group->lists.unwanted);
+		}
 		return;
 	}
-	group->lists.wanted = wanted;
+	group->lists.unwanted = GROUPVPN_NEVER;
+	if (!group->lists.wanted)
+	{
+		group->lists.wanted = TRUE;
+		group->lists.handed = FALSE;
+		group->lists.settles = groupvpn_now() + RETURN_TIME;
+		timer->arm(timer, group->lists.settles);
+		groupvpn_gcks_bgp_want(group, 0);
+	}
+}
+
+/**
+ * Nobody gets lists anymore, and nobody tells us what becomes of what is heard
+ */
+static void unwant(groupvpn_gcks_group_t *group)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	group->lists.unwanted = GROUPVPN_NEVER;
+	group->lists.wanted = FALSE;
 	groupvpn_gcks_bgp_want(group, 0);
 	enumerator = group->registrations->create_enumerator(group->registrations);
-	while (!wanted && enumerator->enumerate(enumerator, &registration))
-	{	/* nobody tells us what becomes of it */
+	while (enumerator->enumerate(enumerator, &registration))
+	{
 		if (registration->prefixes)
 		{
-			registration->prefixes->keep(registration->prefixes, 0);
+			registration->prefixes->lose(registration->prefixes, 0);
+			registration->prefixes->sweep(registration->prefixes);
 		}
 	}
 	enumerator->destroy(enumerator);
@@ -596,7 +629,8 @@ void groupvpn_gcks_prefixes_register(groupvpn_gcks_group_t *group,
 		own->claim(own, prefixes, count);
 		if (by_keys)
 		{	/* one way or the other */
-			own->keep(own, 0);
+			own->lose(own, 0);
+			own->sweep(own);
 		}
 		own->has_changed(own);
 	}
@@ -618,17 +652,35 @@ void groupvpn_gcks_prefixes_unregister(groupvpn_gcks_group_t *group,
 /*
  * See header
  */
-void groupvpn_gcks_prefixes_greet(groupvpn_gcks_group_t *group, u_int client)
+void groupvpn_gcks_prefixes_lose(groupvpn_gcks_group_t *group, u_int client)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (registration->prefixes)
+		{
+			registration->prefixes->lose(registration->prefixes, client);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_prefixes_greet(groupvpn_gcks_group_t *group)
 {
 	groupvpn_timer_t *timer = group->gcks->timer;
 
-	group->lists.client = client;
 	group->lists.sweep = groupvpn_now() + RETURN_TIME;
 	timer->arm(timer, group->lists.sweep);
 }
 
 /**
- * Forget what a bgpd that is gone has heard, and the one now has not
+ * Forget what a bgpd that is gone has heard, and no other has
  */
 static void sweep(groupvpn_gcks_group_t *group)
 {
@@ -641,12 +693,37 @@ static void sweep(groupvpn_gcks_group_t *group)
 	{
 		if (registration->prefixes)
 		{
-			registration->prefixes->keep(registration->prefixes,
-										 group->lists.client);
+			registration->prefixes->sweep(registration->prefixes);
 			groupvpn_gcks_prefixes_follow(group, registration);
 		}
 	}
 	enumerator->destroy(enumerator);
+}
+
+/*
+ * See header
+ */
+void groupvpn_gcks_prefixes_handed(groupvpn_gcks_group_t *group)
+{
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+
+	if (!group->lists.wanted || group->lists.handed)
+	{
+		return;
+	}
+	group->lists.handed = TRUE;
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{	/* lists have passed over it */
+		if (registration->ike_sa && !registration->by_keys &&
+			!is_awaited(group, registration))
+		{
+			touch(group, registration);
+		}
+	}
+	enumerator->destroy(enumerator);
+	schedule(group, LIST_DELAY);
 }
 
 /**
@@ -665,6 +742,8 @@ static void settle(groupvpn_gcks_group_t *group)
 		{
 			touch(group, registration);
 		}
+		registration->awaited = FALSE;
+		registration->returned = FALSE;
 	}
 	enumerator->destroy(enumerator);
 	group->lists.settles = 0;
@@ -684,6 +763,10 @@ void groupvpn_gcks_prefixes_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		sweep(group);
 	}
+	if (group->lists.unwanted <= now)
+	{
+		unwant(group);
+	}
 	if (group->lists.settles && group->lists.settles <= now)
 	{
 		settle(group);
@@ -702,7 +785,8 @@ void groupvpn_gcks_prefixes_run(groupvpn_gcks_group_t *group, uint64_t now)
 		}
 		enumerator->destroy(enumerator);
 	}
-	timer->arm(timer, min(group->lists.due, group->lists.sweep));
+	timer->arm(timer, min(min(group->lists.due, group->lists.sweep),
+						  group->lists.unwanted));
 	if (group->lists.settles)
 	{
 		timer->arm(timer, group->lists.settles);

@@ -88,9 +88,22 @@ void groupvpn_gcks_prefixes_rename(groupvpn_gcks_group_t *group,
 								   groupvpn_registration_t *registration);
 
 /**
- * A bgpd has come: what others than it have heard is forgotten after a while.
+ * A bgpd is gone: what it has heard holds until another one has come and had
+ * time to hear it.
+ *
+ * @param client		control client
  */
-void groupvpn_gcks_prefixes_greet(groupvpn_gcks_group_t *group, u_int client);
+void groupvpn_gcks_prefixes_lose(groupvpn_gcks_group_t *group, u_int client);
+
+/**
+ * A bgpd has come.
+ */
+void groupvpn_gcks_prefixes_greet(groupvpn_gcks_group_t *group);
+
+/**
+ * A bgpd has told all that it hears.
+ */
+void groupvpn_gcks_prefixes_handed(groupvpn_gcks_group_t *group);
 
 /**
  * Do what is due.

@@ -45,6 +45,7 @@ struct private_groupvpn_prefixes_t {
 typedef struct {
 	struct gv_prefix nlri;
 	struct gv_prefix prefix;
+	/* 0 if that is gone */
 	u_int client;
 } heard_t;
 
@@ -185,7 +186,7 @@ METHOD(groupvpn_prefixes_t, unhear, void,
 	}
 }
 
-METHOD(groupvpn_prefixes_t, keep, void,
+METHOD(groupvpn_prefixes_t, lose, void,
 	private_groupvpn_prefixes_t *this, u_int client)
 {
 	enumerator_t *enumerator;
@@ -194,7 +195,24 @@ METHOD(groupvpn_prefixes_t, keep, void,
 	enumerator = this->heard->create_enumerator(this->heard);
 	while (enumerator->enumerate(enumerator, NULL, &heard))
 	{
-		if (!client || heard->client != client)
+		if (!client || heard->client == client)
+		{
+			heard->client = 0;
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+METHOD(groupvpn_prefixes_t, sweep, void,
+	private_groupvpn_prefixes_t *this)
+{
+	enumerator_t *enumerator;
+	heard_t *heard;
+
+	enumerator = this->heard->create_enumerator(this->heard);
+	while (enumerator->enumerate(enumerator, NULL, &heard))
+	{
+		if (!heard->client)
 		{
 			this->heard->remove_at(this->heard, enumerator);
 			unmean(this, &heard->prefix);
@@ -261,7 +279,8 @@ METHOD(groupvpn_prefixes_t, get, size_t,
 METHOD(groupvpn_prefixes_t, destroy, void,
 	private_groupvpn_prefixes_t *this)
 {
-	keep(this, 0);
+	lose(this, 0);
+	sweep(this);
 	this->heard->destroy(this->heard);
 	this->meant->destroy(this->meant);
 	free(this->claimed);
@@ -281,7 +300,8 @@ groupvpn_prefixes_t *groupvpn_prefixes_create()
 			.get_claim = _get_claim,
 			.hear = _hear,
 			.unhear = _unhear,
-			.keep = _keep,
+			.lose = _lose,
+			.sweep = _sweep,
 			.has_changed = _has_changed,
 			.get = _get,
 			.destroy = _destroy,

@@ -14,8 +14,9 @@
 
 #include <prefixes.h>
 
-/** announcements of a member that are kept */
-#define GROUPVPN_HEARD_MAX 4096
+/** announcements of a member that are kept; there are two of each of its
+ * prefixes while the secret of the routes changes */
+#define GROUPVPN_HEARD_MAX 8192
 
 typedef struct groupvpn_prefixes_t groupvpn_prefixes_t;
 
@@ -47,7 +48,7 @@ struct groupvpn_prefixes_t {
 	 *
 	 * @param nlri		how it is announced
 	 * @param prefix	what that means
-	 * @param client	control client that hears it
+	 * @param client	control client that hears it, not 0
 	 * @return			FALSE if there are more than GROUPVPN_HEARD_MAX
 	 */
 	bool (*hear)(groupvpn_prefixes_t *this, const struct gv_prefix *nlri,
@@ -59,11 +60,16 @@ struct groupvpn_prefixes_t {
 	void (*unhear)(groupvpn_prefixes_t *this, const struct gv_prefix *nlri);
 
 	/**
-	 * Forget what was heard by others than one client.
+	 * A client is gone: what no other hears is kept until sweep().
 	 *
-	 * @param client	client, 0 to forget all
+	 * @param client	client, 0 for all
 	 */
-	void (*keep)(groupvpn_prefixes_t *this, u_int client);
+	void (*lose)(groupvpn_prefixes_t *this, u_int client);
+
+	/**
+	 * Forget what was lost and not heard again.
+	 */
+	void (*sweep)(groupvpn_prefixes_t *this);
 
 	/**
 	 * Whether the prefixes are others than at the last call.

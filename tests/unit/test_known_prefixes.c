@@ -98,10 +98,20 @@ static void clients(void **state)
 	known->hear(known, &b, &two, 7);
 	known->hear(known, &a, &one, 8);
 	known->has_changed(known);
-	known->keep(known, 8);
+	/* what one has heard that is gone holds for a while */
+	known->lose(known, 7);
+	assert_false(known->has_changed(known));
+	holds(known, "10.1.0.0/24, 10.2.0.0/24");
+	known->sweep(known);
 	assert_true(known->has_changed(known));
 	holds(known, "10.1.0.0/24");
-	known->keep(known, 0);
+	/* and stays if it is heard again */
+	known->lose(known, 8);
+	known->hear(known, &a, &one, 9);
+	known->sweep(known);
+	assert_false(known->has_changed(known));
+	known->lose(known, 0);
+	known->sweep(known);
 	holds(known, "");
 	known->destroy(known);
 }
