@@ -19,6 +19,11 @@
 /* changes within this time go into one list, in milliseconds */
 #define LIST_DELAY 200
 
+/* time until a member that has refused a list is sent another one, doubled by
+ * each refusal, and the longest, in milliseconds */
+#define REFUSED_DELAY 5000
+#define REFUSED_DELAY_MAX 600000
+
 /* time that members, and a bgpd with its sessions, may take to come back before
  * what they had is gone, in milliseconds */
 #define RETURN_TIME 300000
@@ -330,6 +335,24 @@ static void set_told(groupvpn_registration_t *registration)
 {
 	registration->told = registration->telling;
 	registration->complete |= registration->completing;
+	registration->refusals = 0;
+}
+
+/**
+ * A member has refused a list: it may have come before the answer to its
+ * registration, and is not to be without routes then
+ */
+static void set_refused(groupvpn_gcks_group_t *group,
+						groupvpn_registration_t *registration)
+{
+	uint64_t delay = REFUSED_DELAY;
+
+	delay = min(delay << min(registration->refusals, 16), REFUSED_DELAY_MAX);
+	registration->refusals++;
+	registration->not_before = groupvpn_now() + delay;
+	registration->told = 0;
+	registration->complete = FALSE;
+	schedule(group, delay);
 }
 
 /**
@@ -339,7 +362,10 @@ static bool is_behind(groupvpn_gcks_group_t *group,
 					  groupvpn_registration_t *registration)
 {
 	return registration->ike_sa && registration->by_keys &&
-		   (registration->told != group->lists.state ||
+		   (!registration->refusals ||
+			registration->not_before <= groupvpn_now()) &&
+		   (registration->refusals ||
+			registration->told != group->lists.state ||
 			(!registration->complete && is_settled(group)));
 }
 
@@ -382,7 +408,7 @@ METHOD(groupvpn_exchange_t, list_request, bool,
 										   group_id);
 	if (group && registration && registration->by_keys)
 	{
-		len = compose(group, registration, FALSE, buf);
+		len = compose(group, registration, registration->refusals > 0, buf);
 		registration->listing = len > 0;
 		registration->list_id = message->get_message_id(message);
 		if (len)
@@ -426,7 +452,14 @@ METHOD(groupvpn_exchange_t, list_response, void,
 		registration->list_id == message->get_message_id(message))
 	{
 		registration->listing = FALSE;
-		set_told(registration);
+		if (refused)
+		{
+			set_refused(group, registration);
+		}
+		else
+		{
+			set_told(registration);
+		}
 		group->counters[refused ? GCKS_LISTS_REFUSED
 								: GCKS_LISTS_ACKNOWLEDGED]++;
 		if (is_behind(group, registration))
@@ -635,6 +668,7 @@ void groupvpn_gcks_prefixes_register(groupvpn_gcks_group_t *group,
 		own->has_changed(own);
 	}
 	registration->by_keys = by_keys;
+	registration->refusals = 0;
 	touch(group, registration);
 	update_wanted(group);
 }
@@ -781,6 +815,11 @@ void groupvpn_gcks_prefixes_run(groupvpn_gcks_group_t *group, uint64_t now)
 			if (is_behind(group, registration))
 			{
 				push(group, registration);
+			}
+			else if (registration->refusals && registration->ike_sa)
+			{
+				group->lists.due = min(group->lists.due,
+									   registration->not_before);
 			}
 		}
 		enumerator->destroy(enumerator);

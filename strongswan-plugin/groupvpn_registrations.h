@@ -107,6 +107,11 @@ struct groupvpn_registration_t {
 	bool complete;
 	bool completing;
 
+	/** lists it has refused in a row, after which it is told all anew, not
+	 * before a time, groupvpn_now() based */
+	u_int refusals;
+	uint64_t not_before;
+
 	/** a list is under way, in a request with this Message-ID */
 	bool listing;
 	uint32_t list_id;
