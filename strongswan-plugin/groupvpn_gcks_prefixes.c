@@ -16,8 +16,13 @@
 
 #include <daemon.h>
 
-/* changes within this time go into one list, in milliseconds */
+/* changes within this time, and 1 more for each member, go into one list, in
+ * milliseconds */
 #define LIST_DELAY 200
+
+/* shortest prefix that may be claimed if policy does not tell: two of length 1
+ * are a default route, which a claim may not have */
+#define SHORTEST 8
 
 /* time until a member that has refused a list is sent another one, doubled by
  * each refusal, and the longest, in milliseconds */
@@ -61,7 +66,8 @@ static bool is_allowed(groupvpn_group_t *cfg, identification_t *identity,
 {
 	enumerator_t *enumerator;
 	groupvpn_allowed_t *allowed;
-	bool found = cfg->allowed->get_count(cfg->allowed) == 0;
+	bool found = cfg->allowed->get_count(cfg->allowed) == 0 &&
+				 prefix->len >= SHORTEST;
 
 	enumerator = cfg->allowed->create_enumerator(cfg->allowed);
 	while (!found && enumerator->enumerate(enumerator, &allowed))
@@ -105,7 +111,9 @@ bool groupvpn_gcks_prefixes_allowed(groupvpn_gcks_group_t *group,
 		if (!is_allowed(group->cfg, identity, &prefixes[i]))
 		{
 			snprintf(why, GV_TEXT_MAX + 1, "it claims %s, which is in none of "
-					 "'allowed_prefixes' for it", text);
+					 "'allowed_prefixes' for it%s", text,
+					 group->cfg->allowed->get_count(group->cfg->allowed)
+							? "" : ": one that short has to be");
 			return FALSE;
 		}
 	}
