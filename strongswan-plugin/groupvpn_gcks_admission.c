@@ -311,7 +311,7 @@ static void enter(groupvpn_gcks_group_t *group,
 	groupvpn_registrations_t *registrations = group->registrations;
 	host_t *gateway = ike_sa->get_other_host(ike_sa);
 	host_t *me = ike_sa->get_my_host(ike_sa);
-	bool added = is_added(group, registration);
+	bool added = is_added(group, registration), renamed;
 
 	DESTROY_IF(registration->certificate);
 	registration->certificate = authorization->certificate;
@@ -323,8 +323,12 @@ static void enter(groupvpn_gcks_group_t *group,
 	registration->awaited = FALSE;
 	registration->remembered = FALSE;
 	registration->direction = authorization->decision.direction;
+	renamed = !streq(registration->label, authorization->decision.label) ||
+			  !streq(registration->peers ?: "", request->peers);
 	memcpy(registration->label, authorization->decision.label,
 		   sizeof(registration->label));
+	free(registration->peers);
+	registration->peers = *request->peers ? strdup(request->peers) : NULL;
 	if (registration->gateway &&
 		!gateway->ip_equals(gateway, registration->gateway))
 	{
@@ -355,6 +359,10 @@ static void enter(groupvpn_gcks_group_t *group,
 	}
 	groupvpn_gcks_prefixes_register(group, registration, request->by_keys,
 									request->prefixes, request->prefix_count);
+	if (renamed)
+	{
+		groupvpn_gcks_prefixes_rename(group, registration);
+	}
 	groupvpn_gcks_tell_member(group, registration);
 	if (group->channel)
 	{
@@ -568,8 +576,6 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		registration->sender_id = before;
 		return GROUPVPN_N_REGISTRATION_FAILED;
 	}
-	free(registration->peers);
-	registration->peers = *request->peers ? strdup(request->peers) : NULL;
 	enter(group, registration, ike_sa, &authorization, request);
 	if (request->by_keys)
 	{

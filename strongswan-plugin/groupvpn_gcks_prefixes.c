@@ -134,13 +134,28 @@ static void schedule(groupvpn_gcks_group_t *group, uint64_t delay)
 }
 
 /**
+ * Time until a change is told: the more there are to tell, the more changes
+ * share a list
+ */
+static uint64_t get_delay(groupvpn_gcks_group_t *group)
+{
+	return LIST_DELAY + group->registrations->get_count(group->registrations);
+}
+
+/**
  * Something has changed that others have to know of a member
  */
 static void touch(groupvpn_gcks_group_t *group,
 				  groupvpn_registration_t *registration)
 {
 	registration->changed = ++group->lists.state;
-	schedule(group, LIST_DELAY);
+	registration->shown_id = 0;
+	if (registration->ike_sa)
+	{
+		registration->shown_id = registration->sender_id;
+		registration->shown_gateway = groupvpn_addr(registration->gateway);
+	}
+	schedule(group, get_delay(group));
 }
 
 /**
@@ -316,7 +331,8 @@ static size_t compose(groupvpn_gcks_group_t *group,
 	for (i = 0; i < count; i++)
 	{
 		fill_entry(group, to, changed[i], entry);
-		if (!gv_list_add(&w, entry))
+		/* what was never told of needs not be taken back */
+		if (!(begin && !entry->sender_id) && !gv_list_add(&w, entry))
 		{
 			break;
 		}
@@ -663,6 +679,10 @@ void groupvpn_gcks_prefixes_register(groupvpn_gcks_group_t *group,
 									 size_t count)
 {
 	groupvpn_prefixes_t *own = registration->prefixes;
+	struct gv_addr gateway = groupvpn_addr(registration->gateway);
+	bool changed = by_keys != registration->by_keys ||
+				   registration->sender_id != registration->shown_id ||
+				   !gv_addr_equal(&gateway, &registration->shown_gateway);
 
 	if (by_keys || own)
 	{
@@ -673,11 +693,14 @@ void groupvpn_gcks_prefixes_register(groupvpn_gcks_group_t *group,
 			own->lose(own, 0);
 			own->sweep(own);
 		}
-		own->has_changed(own);
+		changed |= own->has_changed(own);
 	}
 	registration->by_keys = by_keys;
 	registration->refusals = 0;
-	touch(group, registration);
+	if (changed)
+	{
+		touch(group, registration);
+	}
 	update_wanted(group);
 }
 

@@ -97,8 +97,11 @@ struct groupvpn_registration_t {
 	bool awaited;
 	bool returned;
 
-	/** state of the group that its last change brought */
+	/** state of the group that its last change brought, and what others are told
+	 * since besides its prefixes; 0 if it is gone */
 	uint32_t changed;
+	uint32_t shown_id;
+	struct gv_addr shown_gateway;
 
 	/** state that it was told, and that it will be with the list under way;
 	 * whether it knows that this is all, and will */
