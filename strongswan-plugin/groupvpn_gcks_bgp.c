@@ -250,22 +250,20 @@ static const groupvpn_route_key_t *find_route(groupvpn_gcks_group_t *group,
 static bool open_nlri(const seal_keys_t *keys, const struct gv_attr *attr,
 					  const struct gv_prefix *nlri, struct gv_prefix *prefix)
 {
-	if (!attr->sealed)
-	{
-		*prefix = *nlri;
-	}
-	else if (nlri->family != 6 || nlri->len != 128 ||
-			 !(attr->prefix ? gv_open_long(keys->nlri, keys->siv, nlri->bytes,
-										   attr->prefix, prefix)
-							: gv_open_prefix(keys->nlri, nlri->bytes, prefix)))
+	if (nlri->family != 6 || nlri->len != 128)
 	{
 		return FALSE;
 	}
-	return gv_prefix_check(prefix) == GV_PREFIX_OK;
+	return (attr->prefix ? gv_open_long(keys->nlri, keys->siv, nlri->bytes,
+										attr->prefix, prefix)
+						 : gv_open_prefix(keys->nlri, nlri->bytes, prefix)) &&
+		   gv_prefix_check(prefix) == GV_PREFIX_OK;
 }
 
 /**
- * Whether what a bgpd has heard is a member's; gets the keys that open it
+ * Whether what a bgpd has heard is a member's; gets the keys that open it. Of
+ * plain routes that is not known: whoever sees one can announce other prefixes
+ * with its attribute
  */
 static bool check_heard(groupvpn_gcks_group_t *group,
 						const struct gv_ctl_msg *msg, struct gv_attr *attr,
@@ -274,8 +272,8 @@ static bool check_heard(groupvpn_gcks_group_t *group,
 	const groupvpn_route_key_t *route;
 
 	if (gv_attr_decode(msg->attr, msg->attr_len, attr) != GV_ATTR_OK ||
-		attr->kind != GV_KIND_ROUTES || attr->group_id != group->cfg->id ||
-		attr->member_id != msg->member_id)
+		attr->kind != GV_KIND_ROUTES || !attr->sealed ||
+		attr->group_id != group->cfg->id || attr->member_id != msg->member_id)
 	{
 		return FALSE;
 	}
