@@ -347,7 +347,8 @@ bool groupvpn_gcks_review(groupvpn_gcks_group_t *group)
 				groupvpn_gcks_tell_label(group, registration);
 				groupvpn_gcks_prefixes_rename(group, registration);
 			}
-			if (decision.direction != registration->direction)
+			if (decision.direction != registration->direction ||
+				!groupvpn_gcks_prefixes_hold(group, registration))
 			{
 				renew(group, registration);
 			}

@@ -120,6 +120,32 @@ bool groupvpn_gcks_prefixes_allowed(groupvpn_gcks_group_t *group,
 	return TRUE;
 }
 
+/*
+ * See header
+ */
+bool groupvpn_gcks_prefixes_hold(groupvpn_gcks_group_t *group,
+								 groupvpn_registration_t *registration)
+{
+	const struct gv_prefix *claimed;
+	char why[GV_TEXT_MAX + 1];
+	size_t count;
+
+	if (!registration->prefixes)
+	{
+		return TRUE;
+	}
+	count = registration->prefixes->get_claim(registration->prefixes, &claimed);
+	if (groupvpn_gcks_prefixes_allowed(group, registration->identity,
+									   registration->gateway, claimed, count,
+									   why))
+	{
+		return TRUE;
+	}
+	DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y' may not go on: %s",
+		 group->cfg->name, registration->member_id, registration->identity, why);
+	return FALSE;
+}
+
 /* --- lists --- */
 
 /**

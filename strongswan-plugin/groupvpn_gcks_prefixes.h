@@ -43,6 +43,12 @@ bool groupvpn_gcks_prefixes_allowed(groupvpn_gcks_group_t *group,
 									size_t count, char why[GV_TEXT_MAX + 1]);
 
 /**
+ * Whether a member may go on with what it claims; logged if not.
+ */
+bool groupvpn_gcks_prefixes_hold(groupvpn_gcks_group_t *group,
+								 groupvpn_registration_t *registration);
+
+/**
  * Note what a member that registers claims, and that it is new to the others.
  *
  * @param by_keys		it has no bgpd, and gets lists

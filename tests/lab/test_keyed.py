@@ -180,6 +180,22 @@ def test_policy_limits_claims(lab):
              "registered", "alone1 to be registered again")
 
 
+def test_policy_limits_claims_that_there_are(lab):
+    """A member that claims too much after a reload is one no more."""
+    since = lab["sr"].log_size("charon")
+    lab.reconfigure("sr", sr_swanctl(lab.network).replace(
+        "allowed_prefixes = 10.0.0.0/8",
+        "allowed_prefixes = 10.2.0.0/16"))
+    lab["sr"].wait_for_log("charon", "may not go on: it claims 10.1.0.0/24",
+                           since)
+    lab["sr"].wait_for_log("charon", "refused with REGISTRATION_FAILED", since)
+    wait_for_routes(lab, "alone2", "10.3.0.0/24")
+    wait_for_routes(lab, "routed", "10.2.0.0/24")
+    lab.restore("sr")
+    lab.register_again("alone1")
+    lab.wait_until_up()
+
+
 @pytest.mark.long
 def test_configuration_is_checked(lab):
     path = "/etc/swanctl/swanctl.conf"
