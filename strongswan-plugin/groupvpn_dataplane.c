@@ -998,6 +998,11 @@ static bool check_kernel(private_groupvpn_dataplane_t *this)
 	}
 	bring_up(this);
 	this->peers->retry(this->peers);
+	if (this->installed)
+	{
+		this->fib->check(this->fib, &this->link);
+		check_fib(this);
+	}
 	return TRUE;
 }
 

@@ -444,6 +444,59 @@ METHOD(groupvpn_fib_t, sync_, void,
 	routes_destroy(wanted);
 }
 
+/**
+ * Note a route that is there
+ */
+CALLBACK(add_found, void,
+	hashtable_t *found, const struct gv_prefix *prefix)
+{
+	route_t *route;
+
+	if (!found->get(found, prefix))
+	{
+		INIT(route,
+			.prefix = *prefix,
+		);
+		found->put(found, &route->prefix, route);
+	}
+}
+
+METHOD(groupvpn_fib_t, check, void,
+	private_groupvpn_fib_t *this, groupvpn_link_t *link)
+{
+	enumerator_t *enumerator;
+	hashtable_t *found;
+	route_t *route;
+	u_int missing = 0;
+
+	if (!this->routes->get_count(this->routes))
+	{
+		return;
+	}
+	found = routes_create();
+	if (this->kernel->find_routes(this->kernel, link, add_found, found))
+	{
+		enumerator = this->routes->create_enumerator(this->routes);
+		while (enumerator->enumerate(enumerator, NULL, &route))
+		{
+			if (!found->get(found, &route->prefix))
+			{
+				this->routes->remove_at(this->routes, enumerator);
+				free(route);
+				missing++;
+			}
+		}
+		enumerator->destroy(enumerator);
+	}
+	routes_destroy(found);
+	if (missing)
+	{
+		DBG1(DBG_NET, "groupvpn: group '%s': %u of the routes are not in the "
+			 "kernel anymore; installing them again", this->group, missing);
+		this->dirty = TRUE;
+	}
+}
+
 METHOD(groupvpn_fib_t, describe, char*,
 	private_groupvpn_fib_t *this, uint16_t member_id)
 {
@@ -495,6 +548,7 @@ groupvpn_fib_t *groupvpn_fib_create(char *group, groupvpn_kernel_t *kernel)
 			.touch = _touch,
 			.is_dirty = _is_dirty,
 			.sync = _sync_,
+			.check = _check,
 			.describe = _describe,
 			.get_counts = _get_counts,
 			.destroy = _destroy,

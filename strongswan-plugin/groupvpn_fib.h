@@ -73,6 +73,14 @@ struct groupvpn_fib_t {
 	void (*sync)(groupvpn_fib_t *this, groupvpn_link_t *link, bool open);
 
 	/**
+	 * Look for the routes in the kernel: sync() installs again those that
+	 * somebody else has removed, or the kernel with the device being down.
+	 *
+	 * @param link		the group's link, which is in the kernel
+	 */
+	void (*check)(groupvpn_fib_t *this, groupvpn_link_t *link);
+
+	/**
 	 * Describe the prefixes of a member, separated by commas.
 	 *
 	 * @return			allocated text, NULL if it has none

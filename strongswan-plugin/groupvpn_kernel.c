@@ -749,6 +749,16 @@ METHOD(groupvpn_kernel_t, manage_route, bool,
 	return res == 0;
 }
 
+METHOD(groupvpn_kernel_t, find_routes, bool,
+	private_groupvpn_kernel_t *this, groupvpn_link_t *link,
+	void (*cb)(void *data, const struct gv_prefix *prefix), void *data)
+{
+	uint32_t table = link->table ?: find_table(this, link);
+
+	return table && this->netlink->find_routes(this->netlink, link->index,
+											   table, cb, data) == 0;
+}
+
 METHOD(groupvpn_kernel_t, destroy, void,
 	private_groupvpn_kernel_t *this)
 {
@@ -786,6 +796,7 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 			.del_state = _del_state,
 			.manage_neighbor = _manage_neighbor,
 			.manage_route = _manage_route,
+			.find_routes = _find_routes,
 			.destroy = _destroy,
 		},
 		.netlink = netlink,

@@ -181,6 +181,17 @@ struct groupvpn_kernel_t {
 						 const struct gv_addr *gateway, bool add);
 
 	/**
+	 * Find the routes of the group that there are.
+	 *
+	 * @param cb		called with the destination of each
+	 * @param data		passed to it
+	 * @return			FALSE if they can not be told, or not all of them
+	 */
+	bool (*find_routes)(groupvpn_kernel_t *this, groupvpn_link_t *link,
+						void (*cb)(void *data, const struct gv_prefix *prefix),
+						void *data);
+
+	/**
 	 * Destroy a groupvpn_kernel_t.
 	 */
 	void (*destroy)(groupvpn_kernel_t *this);

@@ -70,6 +70,27 @@ struct private_groupvpn_netlink_t {
 };
 
 /**
+ * Open a netlink socket
+ */
+static struct mnl_socket *open_socket(int protocol)
+{
+	struct mnl_socket *sock;
+
+	sock = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	if (sock && mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
+	{
+		mnl_socket_close(sock);
+		sock = NULL;
+	}
+	if (!sock)
+	{
+		DBG1(DBG_KNL, "groupvpn: opening netlink socket failed: %s",
+			 strerror(errno));
+	}
+	return sock;
+}
+
+/**
  * Whether the kernel says that a dump is not consistent. libmnl would stop
  * reading there, so the messages are told no more of it.
  */
@@ -803,6 +824,107 @@ METHOD(groupvpn_netlink_t, manage_route, int,
 }
 
 /**
+ * What a dump of routes looks for, and who is told of those that it finds
+ */
+typedef struct {
+	int index;
+	uint32_t table;
+	void (*cb)(void *data, const struct gv_prefix *prefix);
+	void *data;
+} find_routes_t;
+
+/**
+ * Tell of a route, if it is one that is looked for: kernels before 4.20 dump all
+ */
+static int find_route(const struct nlmsghdr *nlh, void *data)
+{
+	struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
+	struct gv_prefix prefix = {};
+	find_routes_t *find = data;
+	struct nlattr *attr;
+	uint32_t table = 0;
+	int index = 0;
+	size_t len;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE ||
+		route->rtm_protocol != RTPROT_GROUPVPN ||
+		route->rtm_type != RTN_UNICAST)
+	{
+		return MNL_CB_OK;
+	}
+	prefix.family = route->rtm_family == AF_INET ? 4 : 6;
+	prefix.len = route->rtm_dst_len;
+	mnl_attr_for_each(attr, nlh, sizeof(*route))
+	{
+		switch (mnl_attr_get_type(attr))
+		{
+			case RTA_DST:
+				len = mnl_attr_get_payload_len(attr);
+				memcpy(prefix.bytes, mnl_attr_get_payload(attr),
+					   min(len, sizeof(prefix.bytes)));
+				break;
+			case RTA_OIF:
+				index = mnl_attr_get_u32(attr);
+				break;
+			case RTA_TABLE:
+				table = mnl_attr_get_u32(attr);
+				break;
+			default:
+				break;
+		}
+	}
+	if (index == find->index && table == find->table)
+	{
+		find->cb(find->data, &prefix);
+	}
+	return MNL_CB_OK;
+}
+
+METHOD(groupvpn_netlink_t, find_routes, int,
+	private_groupvpn_netlink_t *this, int index, uint32_t table,
+	void (*cb)(void *data, const struct gv_prefix *prefix), void *data)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	find_routes_t find = {
+		.index = index,
+		.table = table,
+		.cb = cb,
+		.data = data,
+	};
+	struct mnl_socket *sock;
+	struct nlmsghdr *nlh;
+	struct rtmsg *route;
+	int families[] = { AF_INET, AF_INET6 }, strict = 1, res = 0, i;
+
+	/* by such a socket the kernel dumps what is asked for only, and not, for
+	 * example, all routes of the Internet */
+	sock = open_socket(NETLINK_ROUTE);
+	if (!sock)
+	{
+		return -EIO;
+	}
+	mnl_socket_setsockopt(sock, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
+	for (i = 0; i < countof(families) && !res; i++)
+	{
+		memset(buf, 0, sizeof(buf));
+		nlh = begin(buf, RTM_GETROUTE, NLM_F_DUMP);
+		route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+		route->rtm_family = families[i];
+		route->rtm_protocol = RTPROT_GROUPVPN;
+		route->rtm_type = RTN_UNICAST;
+		mnl_attr_put_u32(nlh, RTA_OIF, index);
+		mnl_attr_put_u32(nlh, RTA_TABLE, table);
+		res = query(this, sock, nlh, find_route, &find);
+		if (res == -ENOENT)
+		{	/* there is no such table, as nothing is in it */
+			res = 0;
+		}
+	}
+	mnl_socket_close(sock);
+	return res;
+}
+
+/**
  * Requests that delete what a dump found
  */
 typedef struct {
@@ -961,27 +1083,6 @@ METHOD(groupvpn_netlink_t, destroy, void,
 	free(this);
 }
 
-/**
- * Open a netlink socket
- */
-static struct mnl_socket *open_socket(int protocol)
-{
-	struct mnl_socket *sock;
-
-	sock = mnl_socket_open2(protocol, SOCK_CLOEXEC);
-	if (sock && mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
-	{
-		mnl_socket_close(sock);
-		sock = NULL;
-	}
-	if (!sock)
-	{
-		DBG1(DBG_KNL, "groupvpn: opening netlink socket failed: %s",
-			 strerror(errno));
-	}
-	return sock;
-}
-
 /*
  * See header
  */
@@ -1002,6 +1103,7 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.manage_neighbor = _manage_neighbor,
 			.manage_unreachable = _manage_unreachable,
 			.manage_route = _manage_route,
+			.find_routes = _find_routes,
 			.sweep_devices = _sweep_devices,
 			.sweep_sas = _sweep_sas,
 			.sweep_policies = _sweep_policies,

@@ -155,6 +155,18 @@ struct groupvpn_netlink_t {
 						const struct gv_addr *gateway, bool add);
 
 	/**
+	 * Find our own routes by a device.
+	 *
+	 * @param index		the device
+	 * @param table		routing table
+	 * @param cb		called with the destination of each
+	 * @param data		passed to it
+	 */
+	int (*find_routes)(groupvpn_netlink_t *this, int index, uint32_t table,
+					   void (*cb)(void *data, const struct gv_prefix *prefix),
+					   void *data);
+
+	/**
 	 * Delete the devices that carry our alias.
 	 *
 	 * @return			number of devices

@@ -159,6 +159,14 @@ def test_routes_of_a_site_with_bgpd_follow(lab):
     assert counters(lab["sr"], "blue")["routes-dropped"] == 0
 
 
+def test_routes_that_somebody_removes_come_back(lab):
+    since = lab["alone1"].log_size("charon")
+    lab["alone1"].ip("route flush vrf blue proto 118")
+    lab["alone1"].wait_for_log("charon", "2 of the routes are not in the kernel "
+                               "anymore", since)
+    wait_for_routes(lab, "alone1", "10.2.0.0/24", "10.3.0.0/24")
+
+
 def test_policy_limits_claims(lab):
     cases = (
         ("192.168.0.0/24", "192.168.0.0/24, which is in none of "
