@@ -9,7 +9,6 @@
 #include "groupvpn_prefixes.h"
 #include "groupvpn_util.h"
 
-#include <daemon.h>
 #include <collections/hashtable.h>
 
 typedef struct private_groupvpn_fib_t private_groupvpn_fib_t;
@@ -246,31 +245,74 @@ METHOD(groupvpn_fib_t, is_dirty, bool,
 }
 
 /**
- * Whether a route would swallow the packets that carry those of the group:
- * where underlay and group share a table, no prefix may cover a gateway
+ * Order addresses as gv_prefix_cmp() does prefixes
  */
-static bool covers_underlay(private_groupvpn_fib_t *this, groupvpn_link_t *link,
-							const struct gv_prefix *prefix)
+static int compare_addrs(const void *a, const void *b)
 {
-	struct gv_addr local = groupvpn_addr(link->local);
-	struct gv_addr gcks = groupvpn_addr(link->gcks);
+	const struct gv_addr *one = a, *other = b;
+
+	return one->len != other->len
+				? one->len - other->len
+				: memcmp(one->bytes, other->bytes, sizeof(one->bytes));
+}
+
+/**
+ * Get the addresses that no prefix may cover, ordered: where underlay and group
+ * share a table, the route would swallow the packets that carry those of the
+ * group
+ *
+ * @param count			receives their number
+ * @return				allocated array
+ */
+static struct gv_addr *get_underlay(private_groupvpn_fib_t *this,
+									groupvpn_link_t *link, u_int *count)
+{
+	struct gv_addr *addrs;
 	enumerator_t *enumerator;
 	member_t *member;
-	bool covers;
 
+	*count = 0;
 	if (link->vrf)
 	{
-		return FALSE;
+		return NULL;
 	}
-	covers = gv_prefix_covers_addr(prefix, &local) ||
-			 gv_prefix_covers_addr(prefix, &gcks);
+	addrs = calloc(this->members->get_count(this->members) + 2, sizeof(*addrs));
+	addrs[(*count)++] = groupvpn_addr(link->local);
+	addrs[(*count)++] = groupvpn_addr(link->gcks);
 	enumerator = this->members->create_enumerator(this->members);
-	while (!covers && enumerator->enumerate(enumerator, NULL, &member))
+	while (enumerator->enumerate(enumerator, NULL, &member))
 	{
-		covers = gv_prefix_covers_addr(prefix, &member->gateway);
+		addrs[(*count)++] = member->gateway;
 	}
 	enumerator->destroy(enumerator);
-	return covers;
+	qsort(addrs, *count, sizeof(*addrs), compare_addrs);
+	return addrs;
+}
+
+/**
+ * Whether a prefix covers one of them: then it does the first that is not less
+ * than its own address
+ */
+static bool covers_underlay(const struct gv_addr *addrs, u_int count,
+							const struct gv_prefix *prefix)
+{
+	struct gv_addr first = { .len = prefix->family == 4 ? 4 : 16 };
+	u_int low = 0, high = count, middle;
+
+	memcpy(first.bytes, prefix->bytes, first.len);
+	while (low < high)
+	{
+		middle = (low + high) / 2;
+		if (compare_addrs(&addrs[middle], &first) < 0)
+		{
+			low = middle + 1;
+		}
+		else
+		{
+			high = middle;
+		}
+	}
+	return low < count && gv_prefix_covers_addr(prefix, &addrs[low]);
 }
 
 /**
@@ -335,16 +377,18 @@ static hashtable_t *get_wanted(private_groupvpn_fib_t *this,
 {
 	hashtable_t *wanted = routes_create();
 	enumerator_t *enumerator;
+	struct gv_addr *underlay;
 	member_t *member;
-	u_int i;
+	u_int i, count;
 
 	this->refused = 0;
+	underlay = get_underlay(this, link, &count);
 	enumerator = this->members->create_enumerator(this->members);
 	while (enumerator->enumerate(enumerator, NULL, &member))
 	{
 		for (i = 0; i < member->count && (member->ready || !open); i++)
 		{
-			if (covers_underlay(this, link, &member->prefixes[i]))
+			if (covers_underlay(underlay, count, &member->prefixes[i]))
 			{
 				refuse(this, member, i);
 			}
@@ -355,6 +399,7 @@ static hashtable_t *get_wanted(private_groupvpn_fib_t *this,
 		}
 	}
 	enumerator->destroy(enumerator);
+	free(underlay);
 	return wanted;
 }
 
