@@ -182,11 +182,11 @@ bool groupvpn_gcks_reserve(groupvpn_gcks_group_t *group, uint32_t sender_id)
 	groupvpn_store_t *store = group->gcks->store;
 	uint32_t reserved = group->reserved;
 
-	if (sender_id <= reserved)
+	if (sender_id > reserved)
 	{
-		return TRUE;
+		group->reserved = min(sender_id + RESERVED - 1, GV_SENDER_ID_MAX);
 	}
-	group->reserved = min(sender_id + RESERVED - 1, GV_SENDER_ID_MAX);
+	/* also if it is reserved: that may not be on the disk yet */
 	store->begin(store, TRUE);
 	save_group(group);
 	for_unsaved(group, NULL, save_entry);
