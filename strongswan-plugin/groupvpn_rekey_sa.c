@@ -104,9 +104,9 @@ struct private_groupvpn_rekey_sa_t {
 	u_int heard;
 
 	/**
-	 * The last thing that was wrong and told of, GV_REKEY_OK if nothing
+	 * What was wrong and told of since a message was good
 	 */
-	enum gv_rekey_error told;
+	bool told[GV_REKEY_ERRORS];
 
 	/**
 	 * Counters
@@ -322,11 +322,11 @@ static void conclude(private_groupvpn_rekey_sa_t *this, chain_t *chain,
 			}
 		}
 	}
-	if (this->told != error)
+	if (!this->told[error])
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': GSA_REKEY message not accepted: "
 			 "%s", this->name, gv_rekey_error_text(error));
-		this->told = error;
+		this->told[error] = TRUE;
 	}
 }
 
@@ -386,7 +386,7 @@ static bool receive_next(private_groupvpn_rekey_sa_t *this, chain_t *chain,
 		}
 		if (error == GV_REKEY_OK)
 		{
-			this->told = GV_REKEY_OK;
+			memset(this->told, 0, sizeof(this->told));
 			this->counters[GROUPVPN_REKEYS_BY_BGP]++;
 			if (gsa->has_kek)
 			{
@@ -402,6 +402,28 @@ static bool receive_next(private_groupvpn_rekey_sa_t *this, chain_t *chain,
 	return FALSE;
 }
 
+/**
+ * A chain brought a Rekey SA: others may go on with it, that led nowhere
+ * before
+ */
+static void look_again(private_groupvpn_rekey_sa_t *this, chain_t *from)
+{
+	chain_t *chain;
+	u_int i;
+
+	for (i = 0; i < this->count; i++)
+	{
+		chain = &this->chains[i];
+		if (chain != from && !chain->well)
+		{
+			*chain = (chain_t){
+				.messages = chain->messages,
+				.heard = chain->heard,
+			};
+		}
+	}
+}
+
 METHOD(groupvpn_rekey_sa_t, receive, bool,
 	private_groupvpn_rekey_sa_t *this, u_int can, struct gv_gsa *gsa)
 {
@@ -411,6 +433,10 @@ METHOD(groupvpn_rekey_sa_t, receive, bool,
 	{
 		if (receive_next(this, &this->chains[i], can, gsa))
 		{
+			if (gsa->has_kek)
+			{
+				look_again(this, &this->chains[i]);
+			}
 			return TRUE;
 		}
 	}

@@ -42,8 +42,12 @@ static struct {
 	unsigned int registrations, renewals, failures, kills;
 } life;
 
-static void quiet(debug_t group, level_t level, char *fmt, ...)
+/* How many lines were logged. */
+static unsigned int told;
+
+static void count(debug_t group, level_t level, char *fmt, ...)
 {
+	told++;
 }
 
 static void open_gcks(void)
@@ -501,6 +505,69 @@ static void neighbours_that_disagree(void **state)
 	end_life();
 }
 
+/* One neighbour has the message of the new KEK, another one only what follows:
+ * in whatever order they are told of, that is all. */
+static void neighbours_that_have_a_part_each(void **state)
+{
+	static uint8_t buf[GV_REKEY_MAX];
+	chunk_t heard, kek, data;
+	size_t first;
+
+	begin_life();
+	register_member(1);
+	register_member(2);
+	register_member(3);
+	life.kek->remove(life.kek, 3);
+	roll(false, true);
+	heard = messages(buf);
+	/* the new KEK, and data keys with it */
+	data = heard;
+	while ((first = gv_rekey_first(data.ptr, data.len)) < data.len)
+		data = chunk_skip(data, first);
+	kek = chunk_create(heard.ptr, heard.len - data.len);
+	assert_true(kek.len);
+
+	hear_both(1, kek, data);
+	assert_int_equal(life.members[1].epoch, life.epoch);
+	assert_false(is_lost(1));
+	hear_both(2, data, kek);
+	assert_int_equal(life.members[2].epoch, life.epoch);
+	assert_false(is_lost(2));
+	end_life();
+}
+
+/* What is wrong is told of once, however many things are wrong in turn. */
+static void what_is_wrong_is_told_of_once(void **state)
+{
+	uint8_t older[GV_REKEY_MAX], now[GV_REKEY_MAX], bad[GV_REKEY_MAX];
+	chunk_t old, heard, forged;
+	struct member *member;
+
+	begin_life();
+	register_member(1);
+	member = &life.members[1];
+	roll(false, true);
+	old = messages(older);
+	hears(old, GROUPVPN_REKEYS_BY_BGP, false);
+	roll(false, true);
+	heard = messages(now);
+	member->sa->hear(member->sa, &heard, 1);
+	receive(member);
+	memcpy(bad, now, heard.len);
+	bad[heard.len - 1] ^= 1;
+	forged = chunk_create(bad, heard.len);
+
+	told = 0;
+	for (unsigned int i = 0; i < 10; i++) {
+		member->sa->hear(member->sa, &old, 1);
+		receive(member);
+		member->sa->hear(member->sa, &forged, 1);
+		receive(member);
+	}
+	assert_int_equal(told, 2);
+	end_life();
+}
+
 /* More evictions than a message has room for: the others register. */
 static void too_many_evictions(void **state)
 {
@@ -638,6 +705,8 @@ int main(void)
 		cmocka_unit_test(only_the_gcks_signs),
 		cmocka_unit_test(refresh_on_add),
 		cmocka_unit_test(neighbours_that_disagree),
+		cmocka_unit_test(neighbours_that_have_a_part_each),
+		cmocka_unit_test(what_is_wrong_is_told_of_once),
 		cmocka_unit_test(too_many_evictions),
 		cmocka_unit_test(the_store_is_authentic),
 		cmocka_unit_test(costs),
@@ -650,7 +719,7 @@ int main(void)
 	snprintf(file, sizeof(file), "%s/gcks.db", dir);
 	snprintf(key, sizeof(key), "%s/gcks.key", dir);
 	snprintf(spare, sizeof(spare), "%s/spare", dir);
-	dbg = quiet;
+	dbg = count;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	rmdir(dir);
 	library_deinit();
