@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /**
- * Holds back what charon sends until the store is on the disk, so that nobody
- * is told what the GCKS could forget.
+ * Holds back answers to registrations until the store is on the disk, so that
+ * nobody is told what the GCKS could forget.
  *
  * @defgroup groupvpn_gate groupvpn_gate
  * @{ @ingroup groupvpn
@@ -11,6 +11,8 @@
 #define GROUPVPN_GATE_H_
 
 #include "groupvpn_store.h"
+
+#include <sa/ike_sa_id.h>
 
 /**
  * Stand between charon and its socket; whoever else does so has to begin after
@@ -24,6 +26,15 @@ void groupvpn_gate_start();
  * @param store			the store, NULL for none anymore
  */
 void groupvpn_gate_set_store(groupvpn_store_t *store);
+
+/**
+ * Hold back what an IKE_SA sends from now on until a change of the store is
+ * durable; for ever if it never will be.
+ *
+ * @param id			SPIs of the IKE_SA
+ * @param ticket		of the change, 0 for none
+ */
+void groupvpn_gate_hold(ike_sa_id_t *id, uint64_t ticket);
 
 /**
  * Leave charon to itself again.

@@ -9,6 +9,7 @@
 #include "groupvpn_gcks_admission.h"
 #include "groupvpn_gcks_channel.h"
 #include "groupvpn_carrier.h"
+#include "groupvpn_gate.h"
 #include "groupvpn_gcks_group.h"
 #include "groupvpn_gcks_persist.h"
 #include "groupvpn_gcks_policy.h"
@@ -81,6 +82,8 @@ typedef struct {
 	bool by_bgp;
 	/* its keys of the group's tree, for the answer */
 	struct gv_key_path path;
+	/* ticket of the store that the answer waits for, 0 if for nothing */
+	uint64_t ticket;
 	/* the member is not admitted because it was evicted, or because policy
 	 * could not be asked */
 	bool evicted;
@@ -587,6 +590,7 @@ static notify_type_t admit(groupvpn_gcks_group_t *group, ike_sa_t *ike_sa,
 		group->kek->export(group->kek, registration->member_id, gsa,
 						   &request->path);
 	}
+	request->ticket = registration->ticket;
 	gsa->member_id = registration->member_id;
 	gsa->sender_id = registration->sender_id;
 	gsa->direction = registration->direction;
@@ -679,6 +683,7 @@ static void answer(private_groupvpn_gcks_admission_t *this, ike_sa_t *ike_sa,
 	groups->lock(groups);
 	notify = do_register(this, ike_sa, request, &gsa, why);
 	groups->unlock(groups);
+	groupvpn_gate_hold(ike_sa->get_id(ike_sa), request->ticket);
 
 	if (request->undecided && in_auth)
 	{

@@ -215,8 +215,10 @@ struct groupvpn_gcks_group_t {
 	/** first epoch whose Sender-IDs are counted as now */
 	uint32_t first_epoch;
 
-	/** Sender-IDs up to this one have been given or are reserved */
+	/** Sender-IDs up to this one have been given or are reserved; ticket of the
+	 * store for that, 0 if it is durable */
 	uint32_t reserved;
+	uint64_t reserved_ticket;
 
 	/** the store has not got the identifiers of all members */
 	bool unsaved;

@@ -141,11 +141,12 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 {
 	groupvpn_store_t *store = group->gcks->store;
 	uint32_t reserved = group->reserved;
-	bool durable, joined;
+	bool durable, grown, joined, lost;
 
 	joined = group->kek &&
 			 !group->kek->is_stored(group->kek, registration->member_id);
-	if (is_saved(registration) && !joined)
+	lost = store->check(store, registration->ticket) == FAILED;
+	if (is_saved(registration) && !joined && !lost)
 	{
 		return TRUE;
 	}
@@ -154,10 +155,10 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 		group->reserved = min(registration->sender_id + RESERVED - 1,
 							  GV_SENDER_ID_MAX);
 	}
-	durable = !registration->stored || group->unsaved || joined ||
-			  group->reserved != reserved;
+	grown = group->reserved != reserved || group->unsaved;
+	durable = !registration->stored || joined || grown;
 	store->begin(store, FALSE);
-	if (group->reserved != reserved || group->unsaved)
+	if (grown)
 	{
 		save_group(group);
 	}
@@ -166,8 +167,14 @@ bool groupvpn_gcks_save_registration(groupvpn_gcks_group_t *group,
 	{
 		if (durable)
 		{
-			store->defer(store);
+			registration->ticket = store->defer(store);
 		}
+		if (grown)
+		{
+			group->reserved_ticket = registration->ticket;
+		}
+		registration->ticket = max(registration->ticket,
+								   group->reserved_ticket);
 		return TRUE;
 	}
 	group->reserved = reserved;

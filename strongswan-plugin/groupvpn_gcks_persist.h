@@ -22,7 +22,8 @@ bool groupvpn_gcks_load(groupvpn_gcks_group_t *group);
 
 /**
  * Save the identifiers of a member. If that fails a new Sender-ID is not given.
- * The member gets them when the store's sync() has succeeded.
+ * The member gets them when the store's sync() has succeeded for the entry's
+ * ticket.
  *
  * @return				FALSE if they are not stored
  */

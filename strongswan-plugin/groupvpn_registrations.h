@@ -80,6 +80,10 @@ struct groupvpn_registration_t {
 	bool stored;
 	uint32_t stored_sender_id;
 
+	/** ticket of the store, up to which it has to be durable before the member
+	 * is answered; 0 if nothing has to */
+	uint64_t ticket;
+
 	/** where it registered from, NULL if it is not registered */
 	host_t *gateway;
 

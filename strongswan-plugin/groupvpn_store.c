@@ -235,8 +235,8 @@ struct private_groupvpn_store_t {
 	int log;
 
 	/**
-	 * How many changes were deferred, how many of these are durable, and
-	 * whether a thread is at it
+	 * How many changes were deferred, how many of these are known to be
+	 * durable, and whether a thread is at it
 	 */
 	uint64_t deferred;
 	uint64_t synced;
@@ -1880,25 +1880,26 @@ METHOD(groupvpn_store_t, commit, bool,
 	return FALSE;
 }
 
-METHOD(groupvpn_store_t, defer, void,
+METHOD(groupvpn_store_t, defer, uint64_t,
 	private_groupvpn_store_t *this)
 {
+	uint64_t ticket;
+
 	this->mutex->lock(this->mutex);
-	this->deferred++;
+	ticket = ++this->deferred;
 	this->mutex->unlock(this->mutex);
+	return ticket;
 }
 
 METHOD(groupvpn_store_t, sync_, bool,
-	private_groupvpn_store_t *this)
+	private_groupvpn_store_t *this, uint64_t ticket)
 {
-	uint64_t wanted, deferred;
-	bool lost, failed;
+	uint64_t deferred;
+	bool ok;
 	int error;
 
 	this->mutex->lock(this->mutex);
-	wanted = this->deferred;
-	lost = this->lost;
-	while (this->synced < wanted)
+	while (this->synced < ticket && !this->lost)
 	{
 		if (this->syncing)
 		{
@@ -1918,13 +1919,33 @@ METHOD(groupvpn_store_t, sync_, bool,
 		}
 		this->mutex->lock(this->mutex);
 		this->syncing = FALSE;
-		this->lost |= error != 0;
-		this->synced = deferred;
+		if (error)
+		{
+			this->lost = TRUE;
+		}
+		else
+		{
+			this->synced = deferred;
+		}
 		this->condvar->broadcast(this->condvar);
 	}
-	failed = this->lost && !lost;
+	ok = this->synced >= ticket;
 	this->mutex->unlock(this->mutex);
-	return !failed;
+	return ok;
+}
+
+METHOD(groupvpn_store_t, check, status_t,
+	private_groupvpn_store_t *this, uint64_t ticket)
+{
+	status_t status = SUCCESS;
+
+	this->mutex->lock(this->mutex);
+	if (this->synced < ticket)
+	{
+		status = this->lost ? FAILED : NEED_MORE;
+	}
+	this->mutex->unlock(this->mutex);
+	return status;
 }
 
 METHOD(groupvpn_store_t, destroy, void,
@@ -1966,6 +1987,7 @@ groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
 			.commit = _commit,
 			.defer = _defer,
 			.sync = _sync_,
+			.check = _check,
 			.destroy = _destroy,
 		},
 		.file = strdup(file),
@@ -1984,6 +2006,14 @@ groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
 static status_t load_nothing()
 {
 	return NOT_FOUND;
+}
+
+/**
+ * Nor is there anything to wait for
+ */
+static uint64_t wait_for_nothing()
+{
+	return 0;
 }
 
 /*
@@ -2011,8 +2041,9 @@ groupvpn_store_t *groupvpn_store_create_none()
 		.remove_keys = (void*)nop,
 		.remove_kek = (void*)nop,
 		.commit = (void*)return_true,
-		.defer = (void*)nop,
+		.defer = (void*)wait_for_nothing,
 		.sync = (void*)return_true,
+		.check = (void*)return_success,
 		.destroy = (void*)free,
 	);
 	return this;

@@ -87,7 +87,8 @@ struct groupvpn_store_message_t {
 };
 
 /**
- * The store of a GCKS. Not thread-safe but for sync(), its owner locks it.
+ * The store of a GCKS. Not thread-safe but for sync() and check(), its
+ * owner locks it.
  *
  * All is written in changes: begin(), what is saved and removed, commit(). A
  * change is stored as a whole or not at all.
@@ -231,18 +232,32 @@ struct groupvpn_store_t {
 	/**
 	 * Have sync() wait for the disk, since the last change, which was not
 	 * durable, has to be before anybody is told of it.
+	 *
+	 * @return			ticket to wait for that change with, higher than those
+	 *					before; 0 if there is nothing to wait for
 	 */
-	void (*defer)(groupvpn_store_t *this);
+	uint64_t (*defer)(groupvpn_store_t *this);
 
 	/**
-	 * Wait until all changes that were deferred are durable. Threads that do
-	 * so at the same time wait for the disk once. To be called without the
-	 * owner's lock.
+	 * Wait until a change that was deferred, and those before it, are durable.
+	 * Threads that do so at the same time wait for the disk once. May be called
+	 * without the owner's lock, and should be.
 	 *
-	 * @return			FALSE if they are not, which is logged; nothing is stored
-	 *					after that
+	 * @param ticket	of defer()
+	 * @return			FALSE if it is not and never will be, which is logged;
+	 *					nothing is stored after that
 	 */
-	bool (*sync)(groupvpn_store_t *this);
+	bool (*sync)(groupvpn_store_t *this, uint64_t ticket);
+
+	/**
+	 * What has become of a change that was deferred, without waiting. May be
+	 * called without the owner's lock.
+	 *
+	 * @param ticket	of defer()
+	 * @return			SUCCESS if it is durable, NEED_MORE if not yet, FAILED if
+	 *					it never will be
+	 */
+	status_t (*check)(groupvpn_store_t *this, uint64_t ticket);
 
 	/**
 	 * Destroy a groupvpn_store_t.

@@ -791,6 +791,7 @@ static struct {
 static void *register_many(void *data)
 {
 	bool *ok = data;
+	uint64_t ticket = 0;
 	unsigned int i;
 
 	*ok = true;
@@ -801,12 +802,13 @@ static void *register_many(void *data)
 			many.store->begin(many.store, false);
 			save_member(many.store, 10 + i, 100 + i);
 			*ok = many.store->commit(many.store);
-			many.store->defer(many.store);
+			ticket = many.store->defer(many.store);
 		}
 		pthread_mutex_unlock(&many.mutex);
 		if (i >= BENCH)
 			break;
-		*ok = *ok && many.store->sync(many.store);
+		*ok = *ok && many.store->sync(many.store, ticket) &&
+		      many.store->check(many.store, ticket) == SUCCESS;
 	}
 	return NULL;
 }
@@ -836,7 +838,7 @@ static void many_wait_for_the_disk_once(void **state)
 		print_message("%.0f us for each of %u threads' changes\n",
 			      (seconds() - start) / BENCH * 1e6, n);
 		/* nothing to wait for */
-		assert_true(many.store->sync(many.store));
+		assert_true(many.store->sync(many.store, 0));
 		assert_int_equal(load(many.store, EX_GROUP, &group), SUCCESS);
 		assert_non_null(group.registrations->find(group.registrations,
 							  10 + BENCH - 1));
@@ -869,13 +871,15 @@ static void a_disk_that_fails_is_the_end(void **state)
 {
 	groupvpn_store_t *store = open_store();
 	int null = open("/dev/null", O_RDWR), log;
+	uint64_t durable, lost, late;
 
 	save_example(store);
 	store->begin(store, false);
 	save_member(store, 5, 5);
 	assert_true(store->commit(store));
-	store->defer(store);
-	assert_true(store->sync(store));
+	durable = store->defer(store);
+	assert_int_equal(store->check(store, durable), NEED_MORE);
+	assert_true(store->sync(store, durable));
 
 	log = last_opened("-wal");
 	assert_true(log >= 0);
@@ -884,14 +888,22 @@ static void a_disk_that_fails_is_the_end(void **state)
 	store->begin(store, false);
 	save_member(store, 6, 6);
 	assert_true(store->commit(store));
-	assert_true(store->sync(store)); /* for nothing */
-	store->defer(store);
-	assert_false(store->sync(store));
+	assert_true(store->sync(store, durable)); /* for nothing */
+	lost = store->defer(store);
+	late = store->defer(store);
+	assert_false(store->sync(store, lost));
 	assert_non_null(strstr(logged, "until charon is restarted"));
 	store->begin(store, false);
 	save_member(store, 7, 7);
 	assert_false(store->commit(store));
-	assert_true(store->sync(store));
+	/* nobody hears of it later, also if the disk is well again; what was
+	 * durable before is */
+	assert_int_equal(dup2(last_opened(".db"), log), log);
+	assert_false(store->sync(store, lost));
+	assert_false(store->sync(store, late));
+	assert_int_equal(store->check(store, late), FAILED);
+	assert_true(store->sync(store, durable));
+	assert_int_equal(store->check(store, durable), SUCCESS);
 	store->destroy(store);
 	close(null);
 }
