@@ -1514,10 +1514,15 @@ static sqlite3_stmt *prepare_write(private_groupvpn_store_t *this, char *sql)
 			this->statements[i].stmt = prepare(this, sql);
 			break;
 		}
-		if (this->statements[i].sql == sql)
+		if (streq(this->statements[i].sql, sql))
 		{
 			break;
 		}
+	}
+	if (i == STATEMENTS_MAX)
+	{
+		DBG1(DBG_CFG, "groupvpn: store '%s' has no room for one more "
+			 "statement: %s", this->file, sql);
 	}
 	if (i == STATEMENTS_MAX || !this->statements[i].stmt)
 	{
