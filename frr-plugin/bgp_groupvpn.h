@@ -734,6 +734,9 @@ const char *gvpn_discovery_print(const struct gvpn_sought *sought, char *buf,
 extern struct prefix gvpn_part_nlri[GV_PARTS_MAX];
 /* Which part's NLRI it is, -1 if none. */
 int gvpn_part_of_nlri(const struct prefix *nlri);
+/* The destination of a part, to be unlocked; NULL if there is none. */
+struct bgp_dest *gvpn_descriptor_dest(const struct gvpn_group *group,
+				      unsigned int part);
 void gvpn_rekey_init(void);
 /* Member: what descriptors are heard has changed. */
 void gvpn_rekey_hear(struct gvpn_group *group);
@@ -794,9 +797,11 @@ void gvpn_route_fini(void);
 /* A destination in the VPNv6 table may have changed. */
 void gvpn_heard_dest(struct bgp *bgp, struct bgp_dest *dest);
 /* Whether a path is a descriptor of the group with GSA_REKEY messages, and what
- * part of them. */
+ * part of them, which points into the path's attributes; whether its MAC is
+ * right. */
 bool gvpn_heard_part(struct gvpn_group *group, struct bgp_dest *dest,
-		     struct bgp_path_info *pi, struct gv_part *part);
+		     struct bgp_path_info *pi, struct gv_part *part,
+		     bool *verified);
 /* Goes through the VPNv6 table; group's routes are judged anew. */
 void gvpn_heard_walk(struct gvpn_group *group);
 void gvpn_heard_flush(struct gvpn_group *group);

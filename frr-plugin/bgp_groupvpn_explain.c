@@ -205,17 +205,22 @@ static bool explain_epoch(struct explanation *e)
 static bool explain_no_descriptor(struct explanation *e)
 {
 	struct bgp *bgp = bgp_get_default();
-	const struct gvpn_heard *heard;
+	const struct gvpn_heard *heard, *dropped = NULL;
 	struct peer *peer, *bad = NULL;
 	const char *problem = NULL;
 	struct listnode *node;
 	bool good = false;
 
 	frr_each (gvpn_group_heards_const, e->group->heards, heard) {
-		if (!heard->drop)
-			continue;
+		/* what cannot be decoded may be one, too */
+		if (heard->drop &&
+		    (!dropped || (dropped->kind != GV_KIND_DESCRIPTOR &&
+				  heard->kind == GV_KIND_DESCRIPTOR)))
+			dropped = heard;
+	}
+	if (dropped) {
 		stops(e, "S/R", "no valid descriptor, %s's is dropped: %s",
-		      heard->peer->host, gvpn_drop_text(heard->drop));
+		      dropped->peer->host, gvpn_drop_text(dropped->drop));
 		return todo(e, "\"show bgp group-vpn %s routes\"", e->name);
 	}
 	for (ALL_LIST_ELEMENTS_RO(bgp->peer, node, peer)) {

@@ -18,7 +18,11 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_REKEY, "group VPN rekey messages");
 DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_PART, "group VPN descriptor part");
 
 /* Paths of descriptors that are looked at: a few neighbours', all parts. */
-#define CANDIDATES (8 * GV_PARTS_MAX)
+#define NEIGHBORS 8
+#define CANDIDATES (NEIGHBORS * GV_PARTS_MAX)
+
+/* Octets of all chains that charon is told. */
+#define CHAINS_LEN (2 * GV_REKEY_MAX)
 
 struct prefix gvpn_part_nlri[GV_PARTS_MAX];
 
@@ -74,17 +78,20 @@ static void chains_set(struct gvpn_group *group,
 		gvpn_ctl_send_rekey(group);
 }
 
-static bool chain_add(struct gvpn_chain *chains, unsigned int *n,
+static void chain_add(struct gvpn_chain *chains, unsigned int *n,
 		      const uint8_t *data, size_t len)
 {
-	if (*n == GV_CTL_CHAINS_MAX)
-		return false;
-	if (!len || has_chain(chains, *n, data, len))
-		return true;
+	size_t all = len;
+	unsigned int i;
+
+	for (i = 0; i < *n; i++)
+		all += chains[i].len;
+	if (!len || *n == GV_CTL_CHAINS_MAX || all > CHAINS_LEN ||
+	    has_chain(chains, *n, data, len))
+		return;
 	chains[*n].data = XMALLOC(MTYPE_GROUPVPN_REKEY, len);
 	chains[*n].len = len;
 	memcpy(chains[(*n)++].data, data, len);
-	return true;
 }
 
 void gvpn_rekey_none(struct gvpn_group *group)
@@ -95,40 +102,86 @@ void gvpn_rekey_none(struct gvpn_group *group)
 
 /* Hearing ----------------------------------------------------------------- */
 
+/* Who can make up descriptors must not crowd out the others: of a neighbour at
+ * most one path is looked at for each part, and those come first that BGP has
+ * selected, then those whose MAC is right. */
+enum rank { RANK_SELECTED, RANK_VERIFIED, RANK_OTHER, RANKS };
+
+struct candidate {
+	struct gv_part part;
+	const struct peer *peer;
+	enum rank rank;
+	bool verified;
+};
+
 struct candidates {
-	struct gv_part part[CANDIDATES];
-	const struct peer *peer[CANDIDATES];
+	struct candidate path[CANDIDATES];
 	unsigned int n;
 };
+
+/* Where to put a path among those of its part, from begin on: in place of the
+ * same neighbour's or of the last in rank, NULL if it has to stay out. */
+static struct candidate *find_place(struct candidates *all, unsigned int begin,
+				    const struct candidate *path)
+{
+	struct candidate *worst = NULL;
+	unsigned int i;
+
+	for (i = begin; i < all->n; i++) {
+		if (all->path[i].peer == path->peer) {
+			worst = &all->path[i];
+			break;
+		}
+		if (!worst || all->path[i].rank > worst->rank)
+			worst = &all->path[i];
+	}
+	if (i == all->n && all->n - begin < NEIGHBORS)
+		return &all->path[all->n++];
+	return path->rank < worst->rank ? worst : NULL;
+}
 
 static void collect(struct candidates *all, struct gvpn_group *group,
 		    struct bgp_dest *dest)
 {
+	struct candidate path, *place;
+	unsigned int begin = all->n;
 	struct bgp_path_info *pi;
 
 	for (pi = bgp_dest_get_bgp_path_info(dest); pi; pi = pi->next) {
-		if (all->n < CANDIDATES &&
-		    gvpn_heard_part(group, dest, pi, &all->part[all->n]))
-			all->peer[all->n++] = pi->peer;
+		if (!gvpn_heard_part(group, dest, pi, &path.part,
+				     &path.verified))
+			continue;
+		path.peer = pi->peer;
+		path.rank = CHECK_FLAG(pi->flags, BGP_PATH_SELECTED)
+				    ? RANK_SELECTED
+			    : path.verified ? RANK_VERIFIED
+					    : RANK_OTHER;
+		place = find_place(all, begin, &path);
+		if (place)
+			*place = path;
 	}
 }
 
 /* The set that a first part begins: of the same neighbour's parts, or else of
- * all. */
-static size_t join(const struct candidates *all, unsigned int first,
+ * those whose MAC is right, or of all. */
+static size_t join(const struct candidates *all, const struct candidate *first,
 		   uint8_t data[GV_REKEY_MAX])
 {
-	struct gv_part same[CANDIDATES];
-	unsigned int i, n = 0;
+	struct gv_part same[CANDIDATES], verified[CANDIDATES], any[CANDIDATES];
+	unsigned int i, n_same = 0, n_verified = 0;
 	size_t len;
 
 	for (i = 0; i < all->n; i++) {
-		if (all->peer[i] == all->peer[first])
-			same[n++] = all->part[i];
+		any[i] = all->path[i].part;
+		if (all->path[i].peer == first->peer)
+			same[n_same++] = any[i];
+		if (all->path[i].verified)
+			verified[n_verified++] = any[i];
 	}
-	len = gv_parts_join(&all->part[first], same, n, data);
-	return len ? len
-		   : gv_parts_join(&all->part[first], all->part, all->n, data);
+	len = gv_parts_join(&first->part, same, n_same, data);
+	if (!len)
+		len = gv_parts_join(&first->part, verified, n_verified, data);
+	return len ? len : gv_parts_join(&first->part, any, all->n, data);
 }
 
 static void hear_run(struct event *t)
@@ -136,22 +189,27 @@ static void hear_run(struct event *t)
 	struct gvpn_group *group = EVENT_ARG(t);
 	struct gvpn_chain chains[GV_CTL_CHAINS_MAX];
 	static uint8_t data[GV_REKEY_MAX];
-	struct candidates all = {};
-	struct gvpn_heard *heard;
 	unsigned int i, n = 0, incomplete = 0;
+	struct candidates all = {};
+	struct bgp_dest *dest;
+	enum rank rank;
 	size_t len;
 
-	frr_each (gvpn_group_heards, group->heards, heard) {
-		if (heard->kind != GV_KIND_DESCRIPTOR)
-			break;
-		collect(&all, group, heard->dest);
-	}
-	for (i = 0; i < all.n; i++) {
-		if (all.part[i].number)
+	for (i = 0; i < GV_PARTS_MAX; i++) {
+		dest = gvpn_descriptor_dest(group, i);
+		if (!dest)
 			continue;
-		len = join(&all, i, data);
-		incomplete += !len;
-		chain_add(chains, &n, data, len);
+		collect(&all, group, dest);
+		bgp_dest_unlock_node(dest);
+	}
+	for (rank = 0; rank < RANKS; rank++) {
+		for (i = 0; i < all.n; i++) {
+			if (all.path[i].part.number || all.path[i].rank != rank)
+				continue;
+			len = join(&all, &all.path[i], data);
+			incomplete += !len;
+			chain_add(chains, &n, data, len);
+		}
 	}
 	/* The others are on their way. */
 	if (!n && incomplete)
@@ -252,6 +310,27 @@ void gvpn_rekey_free(struct gvpn_group *group)
 }
 
 /* Init -------------------------------------------------------------------- */
+
+struct bgp_dest *gvpn_descriptor_dest(const struct gvpn_group *group,
+				      unsigned int part)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct bgp_dest *top, *dest;
+	struct bgp_table *table;
+	struct prefix_rd rd;
+
+	if (!bgp)
+		return NULL;
+	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
+	top = bgp_node_lookup(bgp->rib[AFI_IP6][SAFI_MPLS_VPN],
+			      (struct prefix *)&rd);
+	if (!top)
+		return NULL;
+	table = bgp_dest_get_bgp_table_info(top);
+	dest = table ? bgp_node_lookup(table, &gvpn_part_nlri[part]) : NULL;
+	bgp_dest_unlock_node(top);
+	return dest;
+}
 
 int gvpn_part_of_nlri(const struct prefix *nlri)
 {

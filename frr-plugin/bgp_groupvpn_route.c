@@ -198,10 +198,9 @@ static bool covers_gcks(const struct prefix *p)
 
 	frr_each (gvpn_groups_const, gvpn.groups, group) {
 		frr_each (gvpn_group_heards_const, group->heards, heard) {
-			if (heard->kind != GV_KIND_DESCRIPTOR)
+			if (heard->kind != GV_KIND_DESCRIPTOR || heard->drop)
 				break;
-			if (!heard->drop &&
-			    gvpn_prefix_covers(p, &heard->gateway))
+			if (gvpn_prefix_covers(p, &heard->gateway))
 				return true;
 		}
 	}
@@ -686,8 +685,8 @@ static void heard_attach(struct gvpn_heard *heard, const struct verdict *v)
 	heard->sender_id = v->a.sender_id;
 	heard->gateway = v->a.gateway;
 	heard->covers = false;
-	/* descriptors first, dropped ones too: who looks for them finds them */
-	if (heard->kind == GV_KIND_DESCRIPTOR)
+	/* descriptors first: who looks for them finds them */
+	if (heard->kind == GV_KIND_DESCRIPTOR && !heard->drop)
 		gvpn_group_heards_add_head(group->heards, heard);
 	else
 		gvpn_group_heards_add_tail(group->heards, heard);
@@ -770,11 +769,13 @@ static void heard_reject(struct gvpn_heard *heard, const struct verdict *v)
  * MAC cannot be verified because it is of another route epoch than ours: they
  * may be what leads to that. */
 bool gvpn_heard_part(struct gvpn_group *group, struct bgp_dest *dest,
-		     struct bgp_path_info *pi, struct gv_part *part)
+		     struct bgp_path_info *pi, struct gv_part *part,
+		     bool *verified)
 {
 	struct verdict v;
 
 	judge(&v, dest, pi, NULL);
+	*verified = !v.drop;
 	return v.group == group &&
 	       (!v.drop || v.drop == GVPN_DROP_ROUTE_EPOCH) &&
 	       v.a.kind == GV_KIND_DESCRIPTOR && gv_attr_part(&v.a, part);

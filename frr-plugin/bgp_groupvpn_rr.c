@@ -375,27 +375,14 @@ void gvpn_rr_gcks_changed(struct gvpn_group *group)
 
 struct bgp_path_info *gvpn_rr_descriptor_path(const struct gvpn_group *group)
 {
-	struct bgp *bgp = bgp_get_default();
-	struct bgp_path_info *pi = NULL;
-	struct bgp_dest *top, *dest;
-	struct bgp_table *table;
-	struct prefix_rd rd;
+	struct bgp_dest *dest = gvpn_descriptor_dest(group, 0);
+	struct bgp_path_info *pi;
 
-	if (!bgp)
+	if (!dest)
 		return NULL;
-	gvpn_rd_make(&rd, GV_MEMBER_ID_GCKS, group->id);
-	top = bgp_node_lookup(bgp->rib[AFI_IP6][SAFI_MPLS_VPN],
-			      (struct prefix *)&rd);
-	if (!top)
-		return NULL;
-	table = bgp_dest_get_bgp_table_info(top);
-	dest = table ? bgp_node_lookup(table, &gvpn_descriptor_nlri) : NULL;
-	if (dest) {
-		pi = bgp_dest_get_bgp_path_info(dest);
-		while (pi && !CHECK_FLAG(pi->flags, BGP_PATH_SELECTED))
-			pi = pi->next;
-		bgp_dest_unlock_node(dest);
-	}
-	bgp_dest_unlock_node(top);
+	pi = bgp_dest_get_bgp_path_info(dest);
+	while (pi && !CHECK_FLAG(pi->flags, BGP_PATH_SELECTED))
+		pi = pi->next;
+	bgp_dest_unlock_node(dest);
 	return pi;
 }
