@@ -42,10 +42,13 @@ static bool is_served(const struct prefix *rd, uint32_t *rd_group,
 /* A static group's comes from where the configuration says. */
 static enum gvpn_drop police_descriptor(const struct gvpn_group *group,
 					struct peer *peer,
+					const struct bgp_dest *dest,
 					const struct gv_attr *a)
 {
 	struct gv_addr addr;
 
+	if (gvpn_part_of_nlri(bgp_dest_get_prefix(dest)) != a->part_number)
+		return GVPN_DROP_RD;
 	if (group->gateway.len == 0)
 		return GVPN_DROP_KIND;
 	if (!gvpn_neighbor_is_transit(peer) &&
@@ -98,7 +101,7 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	if (rd_group != a.group_id || rd_member != a.member_id)
 		return GVPN_DROP_RD;
 	if (a.kind == GV_KIND_DESCRIPTOR)
-		return police_descriptor(*group, peer, &a);
+		return police_descriptor(*group, peer, dest, &a);
 
 	reg = gvpn_reg_find(a.group_id, a.member_id);
 	if (!reg)
