@@ -692,6 +692,38 @@ void groupvpn_gcks_group_stop(groupvpn_gcks_group_t *group)
 	groupvpn_gcks_group_destroy(group);
 }
 
+/**
+ * Remove the members whose gateways are of the other family since the
+ * encapsulation changed: they are refused when they register again
+ */
+static void remove_other_family(groupvpn_gcks_group_t *group)
+{
+	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
+	enumerator_t *enumerator;
+	groupvpn_registration_t *registration;
+	char why[GV_TEXT_MAX + 1];
+	int family = groupvpn_encap_family(group->cfg->encap);
+
+	snprintf(why, sizeof(why), "the group's gateways are %s now, see 'encap'",
+			 groupvpn_family_name(family));
+	enumerator = group->registrations->create_enumerator(group->registrations);
+	while (enumerator->enumerate(enumerator, &registration))
+	{
+		if (!registration->ike_sa ||
+			registration->gateway->get_family(registration->gateway) == family)
+		{
+			continue;
+		}
+		rekey->dismiss(rekey, group, registration);
+		groupvpn_gcks_group_unregister(group, registration, why);
+		if (group->kek)
+		{	/* what comes is not for it */
+			group->kek->remove(group->kek, registration->member_id);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
 /*
  * See header
  */
@@ -707,6 +739,7 @@ void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 		group->address = cfg->address ? cfg->address->clone(cfg->address)
 									  : NULL;
 	}
+	remove_other_family(group);
 	configure_channel(group, old);
 	groupvpn_group_destroy(old);
 	/* a Rekey SA that can not be had is told of, and had in-band rekeys do */

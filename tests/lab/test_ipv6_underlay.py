@@ -226,6 +226,25 @@ def test_group_of_the_other_family_is_refused(lab):
 
 
 @pytest.mark.long
+def test_members_of_the_family_before_are_removed(lab):
+    """When the encapsulation changes, with a word on why."""
+    since = {name: lab[name].log_size("charon") for name in ("sr", "one")}
+    text = sr_swanctl(lab.network)
+    assert text.count("encap = ipip6") == text.count(f"address = {SR_ADDRESS6}")
+    try:
+        lab.reconfigure("sr", text.replace("encap = ipip6", "")
+                        .replace(f"address = {SR_ADDRESS6}", ""))
+        lab["sr"].wait_for_log("charon", "the group's gateways are IPv4 now",
+                               since["sr"])
+        lab["one"].wait_for_log("charon", "REGISTRATION_FAILED", since["one"])
+        assert "the group's are IPv4" in lab["sr"].log("charon", since["sr"])
+        assert not lab.registered("blue")
+    finally:
+        lab.restore("sr")
+    lab.wait_until_up()
+
+
+@pytest.mark.long
 def test_channel(lab):
     """BGP over IPv6 passes in ESP, too; from here on it does."""
     for name, site in (("sr", None), ("one", lab.site("one")),
