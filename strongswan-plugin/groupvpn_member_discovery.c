@@ -50,6 +50,24 @@ bool groupvpn_is_template(peer_cfg_t *peer_cfg)
 	return !host;
 }
 
+/**
+ * Whether an identity is that of one peer
+ */
+static bool is_one(identification_t *identity)
+{
+	switch (identity->get_type(identity))
+	{
+		case ID_ANY:
+		case ID_IPV4_ADDR_SUBNET:
+		case ID_IPV6_ADDR_SUBNET:
+		case ID_IPV4_ADDR_RANGE:
+		case ID_IPV6_ADDR_RANGE:
+			return FALSE;
+		default:
+			return !identity->contains_wildcards(identity);
+	}
+}
+
 /*
  * See header
  */
@@ -64,11 +82,31 @@ char *groupvpn_template_problem(peer_cfg_t *peer_cfg)
 	while (enumerator->enumerate(enumerator, &auth))
 	{
 		identity = auth->get(auth, AUTH_RULE_IDENTITY);
-		known |= identity && identity->get_type(identity) != ID_ANY;
+		known |= identity && is_one(identity);
 	}
 	enumerator->destroy(enumerator);
 	return known ? NULL : "it names no address, so its remote.id has to be the "
-						  "identity of the key server, or any peer could be it";
+						  "identity of the key server, without wildcards, or "
+						  "others could be it";
+}
+
+/*
+ * See header
+ */
+bool groupvpn_template_shares_key(peer_cfg_t *peer_cfg)
+{
+	enumerator_t *enumerator;
+	auth_cfg_t *auth;
+	bool shared = TRUE;
+
+	enumerator = peer_cfg->create_auth_cfg_enumerator(peer_cfg, FALSE);
+	while (enumerator->enumerate(enumerator, &auth))
+	{
+		shared &= (uintptr_t)auth->get(auth, AUTH_RULE_AUTH_CLASS) ==
+																AUTH_CLASS_PSK;
+	}
+	enumerator->destroy(enumerator);
+	return shared;
 }
 
 /**

@@ -48,9 +48,16 @@ bool groupvpn_is_template(peer_cfg_t *peer_cfg);
 
 /**
  * What keeps a template from being used, NULL if nothing does: the hint may be
- * anybody's, so the key server's identity has to be configured.
+ * anybody's, so the key server's identity has to be configured, in
+ * one of its authentication rounds.
  */
 char *groupvpn_template_problem(peer_cfg_t *peer_cfg);
+
+/**
+ * Whether the peer of a template proves its identity with pre-shared keys only,
+ * which others may have.
+ */
+bool groupvpn_template_shares_key(peer_cfg_t *peer_cfg);
 
 /**
  * Set what descriptors name.

@@ -229,11 +229,16 @@ static void wait_for_descriptor(groupvpn_member_group_t *group)
 	if (!group->searching)
 	{
 		DBG1(DBG_IKE, "groupvpn: group '%s': connection '%s' has no address, "
-			 "and bgpd has heard no descriptor of group %u with one; waiting",
+			 "and bgpd has heard no descriptor of group %u with one that it "
+			 "takes; waiting",
 			 group->cfg->name, groupvpn_member_gcks_name(group),
 			 group->cfg->id);
 	}
 	group->searching = TRUE;
+	if (group->hints.count)
+	{	/* what is heard is of no use, and so may be what comes next */
+		group->not_before = groupvpn_now() + group->member->retry_min;
+	}
 	if (count > 1)
 	{
 		group->failures++;
@@ -291,7 +296,6 @@ void groupvpn_member_discovered(groupvpn_member_group_t *group,
 	if (group->searching && group->hints.count &&
 		group->state == MEMBER_WAITING)
 	{	/* but not sooner than without it */
-		group->searching = FALSE;
 		groupvpn_member_enter(group, MEMBER_WAITING, group->not_before > now
 							  ? group->not_before - now : 0);
 	}
@@ -356,7 +360,9 @@ static host_t *choose_address(groupvpn_member_job_t *job, peer_cfg_t *peer_cfg)
 		{
 			group->searching = FALSE;
 			DBG1(DBG_IKE, "groupvpn: group '%s': its descriptor says that the "
-				 "GCKS is at %H", group->cfg->name, host);
+				 "GCKS is at %H%s", group->cfg->name, host,
+				 groupvpn_template_shares_key(peer_cfg)
+				 ? "; whoever else has its pre-shared key could be it" : "");
 		}
 		else
 		{
