@@ -9,6 +9,7 @@ from sites import (SR_ADDRESS6, Network, Site, build, member_swanctl,
                    sr_swanctl)
 from test_explain import AT_SR, complete
 from test_management import counters, ctl, ctl_json
+from test_route_epoch import RouteMonitor
 
 POLICY = ["atd = 1s", "dtd = 3s", "max_prefixes = 4",
           "allowed_prefixes = 10.0.0.0/8, "
@@ -291,11 +292,25 @@ def test_the_gcks_restarts(lab):
     assert lab.asked(lab.site("alone1"), "blue", "10.3.0.10") == "routed.blue"
 
 
+def the_only_one_registers_again(lab):
+    """Nobody else gets routes with the keys; those that it has stay."""
+    def lists():
+        return counters(lab["alone2"], "blue")["lists-received"]
+    before = lists()
+    routes = RouteMonitor(lab["alone2"])
+    lab.register_again("alone2")
+    wait_for(lambda: lists() > before, "the list with the answer")
+    assert lab.asked(lab.site("alone2"), "blue", "10.3.0.10") == "routed.blue"
+    assert not [line for line in routes.lines("10.3.0.0/24")
+                if "Deleted" in line]
+
+
 @pytest.mark.long
 def test_a_site_that_stops_is_withdrawn(lab):
     lab["alone1"].charon.stop()
     wait_for_routes(lab, "alone2", "10.3.0.0/24")
     wait_for_routes(lab, "routed", "10.2.0.0/24")
+    the_only_one_registers_again(lab)
     lab["alone1"].charon.start()
     lab["alone1"].load_swanctl()
     lab.wait_until_up()
