@@ -304,19 +304,21 @@ static bool is_loss(enum gv_rekey_error error)
 /**
  * All messages of a chain were looked at, and the last one was neither new nor
  * the one that we took last. If we had it before that, all of them are old, and
- * what there is among them of Rekey SAs that we never had is not missed.
+ * what there is among them of Rekey SAs that we never had is not missed either.
  */
 static void conclude(private_groupvpn_rekey_sa_t *this, chain_t *chain,
 					 enum gv_rekey_error error)
 {
+	bool old = error == GV_REKEY_REPLAYED;
 	u_int i;
 
 	for (i = GV_REKEY_OK + 1; i < GV_REKEY_ERRORS; i++)
 	{
 		if (chain->faults[i])
 		{
-			this->counters[get_counter(i)] += chain->faults[i];
-			if (is_loss(i) && error != GV_REKEY_REPLAYED)
+			this->counters[get_counter(is_loss(i) && old ? error : i)] +=
+															chain->faults[i];
+			if (is_loss(i) && !old)
 			{
 				chain->lost = gv_rekey_error_text(i);
 			}

@@ -505,6 +505,36 @@ static void neighbours_that_disagree(void **state)
 	end_life();
 }
 
+/* Who came after a KEK was replaced misses nothing of the messages that say so,
+ * as long as the last of them is one that it has done with. */
+static void what_is_all_old_is_not_missed(void **state)
+{
+	static uint8_t first[GV_REKEY_MAX], second[GV_REKEY_MAX];
+	struct member *late = &life.members[3];
+	chunk_t old, now;
+
+	begin_life();
+	register_member(1);
+	register_member(2);
+	life.kek->remove(life.kek, 2);
+	life.members[2].in = false;
+	roll(false, true);
+	old = messages(first);
+	assert_true(gv_rekey_first(first, old.len) < old.len);
+	register_member(3);
+	roll(false, true);
+	now = messages(second);
+	late->sa->hear(late->sa, &now, 1);
+	receive(late);
+	assert_int_equal(late->epoch, life.epoch);
+	late->sa->hear(late->sa, &old, 1);
+	receive(late);
+	assert_int_equal(counters(3)[GROUPVPN_REKEYS_REPLAYED], 2);
+	assert_int_equal(counters(3)[GROUPVPN_REKEYS_MISSED], 0);
+	assert_false(is_lost(3));
+	end_life();
+}
+
 /* One neighbour has the message of the new KEK, another one only what follows:
  * in whatever order they are told of, that is all. */
 static void neighbours_that_have_a_part_each(void **state)
@@ -705,6 +735,7 @@ int main(void)
 		cmocka_unit_test(only_the_gcks_signs),
 		cmocka_unit_test(refresh_on_add),
 		cmocka_unit_test(neighbours_that_disagree),
+		cmocka_unit_test(what_is_all_old_is_not_missed),
 		cmocka_unit_test(neighbours_that_have_a_part_each),
 		cmocka_unit_test(what_is_wrong_is_told_of_once),
 		cmocka_unit_test(too_many_evictions),
