@@ -230,6 +230,11 @@ struct gvpn_group {
 	struct gvpn_chain chains[GV_CTL_CHAINS_MAX];
 	unsigned int chain_count;
 	struct event *t_rekey; /* descriptors have changed */
+	/* of a set whose parts are not all there, 0 if there is none; paths of
+	 * descriptors that are not looked at */
+	unsigned int parts_heard, parts_of;
+	unsigned int paths_left;
+	struct event *t_incomplete; /* to tell of it */
 
 	/* GCKS */
 	bool fixed;   /* static: of the configuration, with the next two */

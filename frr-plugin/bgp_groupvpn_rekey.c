@@ -21,6 +21,9 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_PART, "group VPN descriptor part");
 #define NEIGHBORS 8
 #define CANDIDATES (NEIGHBORS * GV_PARTS_MAX)
 
+/* How long parts may take to come, in ms, until that is told of. */
+#define INCOMPLETE_WAIT 10000
+
 /* Octets of all chains that charon is told. */
 #define CHAINS_LEN (2 * GV_REKEY_MAX)
 
@@ -94,9 +97,17 @@ static void chain_add(struct gvpn_chain *chains, unsigned int *n,
 	memcpy(chains[(*n)++].data, data, len);
 }
 
+static void set_complete(struct gvpn_group *group)
+{
+	event_cancel(&group->t_incomplete);
+	group->parts_heard = group->parts_of = 0;
+}
+
 void gvpn_rekey_none(struct gvpn_group *group)
 {
 	event_cancel(&group->t_rekey);
+	set_complete(group);
+	group->paths_left = 0;
 	chains_set(group, NULL, 0);
 }
 
@@ -116,7 +127,7 @@ struct candidate {
 
 struct candidates {
 	struct candidate path[CANDIDATES];
-	unsigned int n;
+	unsigned int n, left;
 };
 
 /* Where to put a path among those of its part, from begin on: in place of the
@@ -137,6 +148,7 @@ static struct candidate *find_place(struct candidates *all, unsigned int begin,
 	}
 	if (i == all->n && all->n - begin < NEIGHBORS)
 		return &all->path[all->n++];
+	all->left++;
 	return path->rank < worst->rank ? worst : NULL;
 }
 
@@ -184,13 +196,51 @@ static size_t join(const struct candidates *all, const struct candidate *first,
 	return len ? len : gv_parts_join(&first->part, any, all->n, data);
 }
 
+/* How many parts of the set that a first part begins are there. */
+static unsigned int count_parts(const struct candidates *all,
+				const struct gv_part *first)
+{
+	const struct gv_part *part;
+	unsigned int i, parts = 0;
+
+	for (i = 0; i < all->n; i++) {
+		part = &all->path[i].part;
+		if (part->count == first->count &&
+		    memcmp(part->set, first->set, GV_PART_SET_LEN) == 0)
+			parts |= 1U << part->number;
+	}
+	return __builtin_popcount(parts);
+}
+
+static void incomplete_run(struct event *t)
+{
+	const struct gvpn_group *group = EVENT_ARG(t);
+
+	zlog_warn("group-vpn: group %s (%u): GSA_REKEY messages cannot be "
+		  "used, only %u of their %u parts heard",
+		  group->name, group->id, group->parts_heard, group->parts_of);
+}
+
+/* Told of only if it stays so: parts come one after the other. */
+static void set_incomplete(struct gvpn_group *group,
+			   const struct candidates *all,
+			   const struct gv_part *first)
+{
+	if (!group->parts_of)
+		event_add_timer_msec(gvpn.master, incomplete_run, group,
+				     INCOMPLETE_WAIT, &group->t_incomplete);
+	group->parts_heard = count_parts(all, first);
+	group->parts_of = first->count;
+}
+
 static void hear_run(struct event *t)
 {
 	struct gvpn_group *group = EVENT_ARG(t);
 	struct gvpn_chain chains[GV_CTL_CHAINS_MAX];
 	static uint8_t data[GV_REKEY_MAX];
-	unsigned int i, n = 0, incomplete = 0;
+	const struct gv_part *incomplete = NULL;
 	struct candidates all = {};
+	unsigned int i, n = 0;
 	struct bgp_dest *dest;
 	enum rank rank;
 	size_t len;
@@ -207,10 +257,16 @@ static void hear_run(struct event *t)
 			if (all.path[i].part.number || all.path[i].rank != rank)
 				continue;
 			len = join(&all, &all.path[i], data);
-			incomplete += !len;
+			if (!len && !incomplete)
+				incomplete = &all.path[i].part;
 			chain_add(chains, &n, data, len);
 		}
 	}
+	group->paths_left = all.left;
+	if (incomplete)
+		set_incomplete(group, &all, incomplete);
+	else
+		set_complete(group);
 	/* The others are on their way. */
 	if (!n && incomplete)
 		return;
@@ -304,6 +360,7 @@ void gvpn_rekey_free(struct gvpn_group *group)
 	unsigned int i;
 
 	event_cancel(&group->t_rekey);
+	event_cancel(&group->t_incomplete);
 	chains_clear(group);
 	for (i = 1; i < GV_PARTS_MAX; i++)
 		part_unset(&group->parts[i - 1]);

@@ -197,6 +197,18 @@ static void show_static(struct vty *vty, const struct gvpn_group *group)
 			     "about it\n");
 }
 
+static void show_rekey(struct vty *vty, const struct gvpn_group *group)
+{
+	if (group->parts_of)
+		vty_out(vty,
+			"  GSA_REKEY messages: only %u of %u parts "
+			"heard\n",
+			group->parts_heard, group->parts_of);
+	if (group->paths_left)
+		vty_out(vty, "  Paths of descriptors not looked at: %u\n",
+			group->paths_left);
+}
+
 static void show_group(struct vty *vty, const struct gvpn_group *group)
 {
 	char state[256], since[GVPN_UPTIME_LEN], gateway[GV_ADDR_STRLEN];
@@ -234,6 +246,7 @@ static void show_group(struct vty *vty, const struct gvpn_group *group)
 		vty_out(vty, "  Routes in: %u, %u in the VRF\n", counts.heard,
 			counts.injected);
 		vty_out(vty, "  Routes out: %u\n", counts.announced);
+		show_rekey(vty, group);
 	}
 	show_drops(vty, group->drops);
 }
@@ -331,6 +344,11 @@ static json_object *json_group(const struct gvpn_group *group)
 		json_object_int_add(json, "sas", group->sas);
 		json_object_int_add(json, "routeEpoch", group->route.epoch);
 		json_object_int_add(json, "descriptors", group->descriptors);
+		json_object_int_add(json, "rekeyPartsHeard",
+				    group->parts_heard);
+		json_object_int_add(json, "rekeyPartsOf", group->parts_of);
+		json_object_int_add(json, "descriptorPathsIgnored",
+				    group->paths_left);
 		json_object_int_add(json, "membersReady", counts.ready);
 		json_object_int_add(json, "routesIn", counts.heard);
 		json_object_int_add(json, "routesInVrf", counts.injected);
