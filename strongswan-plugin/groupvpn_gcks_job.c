@@ -54,3 +54,41 @@ groupvpn_registration_t *groupvpn_gcks_job_find(groupvpn_gcks_job_t *job,
 												 job->member_id);
 	return registration && registration->ike_sa ? registration : NULL;
 }
+
+/*
+ * See header
+ */
+job_requeue_t groupvpn_gcks_job_start(groupvpn_gcks_job_t *job,
+									  groupvpn_exchange_t *exchange)
+{
+	groupvpn_groups_t *groups = job->gcks->groups;
+	groupvpn_registration_t *registration;
+	groupvpn_gcks_group_t *group;
+	ike_sa_id_t *id = NULL;
+	ike_sa_t *ike_sa;
+
+	groups->lock(groups);
+	registration = groupvpn_gcks_job_find(job, &group);
+	if (registration)
+	{
+		id = registration->ike_sa_id->clone(registration->ike_sa_id);
+	}
+	groups->unlock(groups);
+	if (!id)
+	{
+		return JOB_REQUEUE_NONE;
+	}
+	ike_sa = charon->ike_sa_manager->checkout(charon->ike_sa_manager, id);
+	id->destroy(id);
+	if (!ike_sa)
+	{
+		return JOB_REQUEUE_NONE;
+	}
+	if (ike_sa->get_state(ike_sa) == IKE_REKEYED)
+	{	/* the registration has just moved to the new IKE_SA */
+		charon->ike_sa_manager->checkin(charon->ike_sa_manager, ike_sa);
+		return JOB_RESCHEDULE_MS(100);
+	}
+	groupvpn_task_start(ike_sa, exchange, job->group_id);
+	return JOB_REQUEUE_NONE;
+}

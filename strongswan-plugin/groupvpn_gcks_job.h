@@ -11,6 +11,7 @@
 #define GROUPVPN_GCKS_JOB_H_
 
 #include "groupvpn_gcks_core.h"
+#include "groupvpn_task.h"
 
 #include <processing/jobs/callback_job.h>
 
@@ -49,5 +50,15 @@ void groupvpn_gcks_job_queue(callback_job_cb_t cb,
  */
 groupvpn_registration_t *groupvpn_gcks_job_find(groupvpn_gcks_job_t *job,
 												groupvpn_gcks_group_t **group);
+
+/**
+ * Start an exchange with the member that a job is about, on the IKE_SA of its
+ * registration: what such a job does as its last. Called without the lock.
+ *
+ * @param exchange		what it is about, must outlive all IKE_SAs
+ * @return				what the job returns: again if that IKE_SA is just replaced
+ */
+job_requeue_t groupvpn_gcks_job_start(groupvpn_gcks_job_t *job,
+									  groupvpn_exchange_t *exchange);
 
 #endif /** GROUPVPN_GCKS_JOB_H_ @}*/
