@@ -56,9 +56,13 @@ def test_all_is_well(lab):
 
 def test_at_the_reflector(lab):
     sr, site = lab["sr"], lab.site("blue1")
-    text = complete(sr, "blue", site.gateway, AT_SR)
+
+    def settled():
+        text = complete(sr, "blue", site.gateway, AT_SR)
+        return "1 routes of it, reflected to the 2 other members" in text[4] \
+            and text
+    text = wait_for(settled, "a change of route epoch to be over", 60)
     assert site.identity in text[2] and f"{site.gateway} established" in text[3]
-    assert "1 routes of it, reflected to the 2 other members" in text[4]
     sealed = next(r["prefix"] for r in sr.bgp_json(
         "show bgp group-vpn blue routes")["routes"]
         if r["gateway"] == site.gateway)
