@@ -444,6 +444,7 @@ def test_turned_on_by_a_reload(lab, wire):
     lab.wait_until_up()
 
 
+@pytest.mark.long
 def test_gcks_that_does_not_accept_them(lab, wire):
     """It takes the others, and the member says what is missing."""
     host = lab["sr"]

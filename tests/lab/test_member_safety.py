@@ -8,6 +8,8 @@ import signal
 import socket
 import struct
 
+import pytest
+
 from lab import wait_for
 from sites import Network, Site, member_swanctl
 from test_restart import (devices, everybody_reaches, installed_exactly,
@@ -96,6 +98,7 @@ def test_a_vrf_fails_closed(lab):
     start_charon(host)
 
 
+@pytest.mark.long
 def test_expired_keys_leave_the_device(own_lab):
     """Whatever still has a route to it does not leave in clear, except where
     the operator wanted that."""

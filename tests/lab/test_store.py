@@ -281,7 +281,8 @@ def test_who_was_removed_while_the_gcks_was_down_has_no_keys(lab):
     lab.wait_until_up()
 
 
-@pytest.mark.parametrize("forgotten", (False, True))
+@pytest.mark.parametrize("forgotten", (
+    pytest.param(False, marks=pytest.mark.long), True))
 def test_a_backup_is_brought_back(lab, forgotten):
     """It knows nothing of the last epoch. The operator deletes the epochs that
     it has, or the GCKS notices that he has not."""
