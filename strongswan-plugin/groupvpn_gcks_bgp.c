@@ -7,28 +7,11 @@
 
 #include "groupvpn_gcks_bgp.h"
 #include "groupvpn_gcks_prefixes.h"
+#include "groupvpn_gcks_tell.h"
 
 #include <attr.h>
 #include <crypto.h>
 #include <keys.h>
-
-/**
- * Send a message to a client, or all
- */
-static void send_msg(groupvpn_gcks_group_t *group, u_int client,
-					 struct gv_ctl_msg *msg)
-{
-	groupvpn_control_t *control = group->gcks->control;
-
-	if (client)
-	{
-		control->send(control, client, msg);
-	}
-	else
-	{
-		control->broadcast(control, msg);
-	}
-}
 
 /**
  * Keys that a member's routes are sealed with in a route epoch
@@ -61,7 +44,7 @@ static void flush(groupvpn_gcks_group_t *group, u_int client,
 {
 	if (msg->prefix_count)
 	{
-		send_msg(group, client, msg);
+		groupvpn_gcks_tell(group, client, msg);
 	}
 	msg->prefix_count = 0;
 }
@@ -126,7 +109,7 @@ static void originate(groupvpn_gcks_group_t *group, u_int client,
 	{
 		msg.attr_len = gv_attr_encode(&attr, keys.mac, msg.attr,
 									  sizeof(msg.attr));
-		send_msg(group, client, &msg);
+		groupvpn_gcks_tell(group, client, &msg);
 	}
 	attr.kind = GV_KIND_ROUTES;
 	attr.sealed = TRUE;
@@ -144,7 +127,7 @@ static void originate(groupvpn_gcks_group_t *group, u_int client,
 			own.attr_len = len;
 			own.prefixes[0] = nlri;
 			own.prefix_count = 1;
-			send_msg(group, client, &own);
+			groupvpn_gcks_tell(group, client, &own);
 			continue;
 		}
 		msg.prefixes[msg.prefix_count++] = nlri;
@@ -185,7 +168,7 @@ void groupvpn_gcks_bgp_tell(groupvpn_gcks_group_t *group,
 			originate(group, client, registration, other, FALSE);
 		}
 	}
-	send_msg(group, client, &end);
+	groupvpn_gcks_tell(group, client, &end);
 }
 
 /*
@@ -227,7 +210,7 @@ void groupvpn_gcks_bgp_want(groupvpn_gcks_group_t *group, u_int client)
 		.ready = group->lists.wanted,
 	};
 
-	send_msg(group, client, &msg);
+	groupvpn_gcks_tell(group, client, &msg);
 }
 
 /**

@@ -184,13 +184,11 @@ static void add_descriptor(groupvpn_gcks_group_t *group,
 								   sizeof(msg->attr));
 }
 
-/**
- * Send a message to a bgpd, or to all of them
- *
- * @param client		control client, 0 for all
+/*
+ * See header
  */
-static void send_msg(groupvpn_gcks_group_t *group, u_int client,
-					 struct gv_ctl_msg *msg)
+void groupvpn_gcks_tell(groupvpn_gcks_group_t *group, u_int client,
+						struct gv_ctl_msg *msg)
 {
 	groupvpn_control_t *control = group->gcks->control;
 
@@ -246,7 +244,7 @@ static bool send_group(groupvpn_gcks_group_t *group, u_int client)
 	};
 	snprintf(msg.name, sizeof(msg.name), "%s", group->cfg->name);
 	add_descriptor(group, mac_key, count ? parts : NULL, &msg);
-	send_msg(group, client, &msg);
+	groupvpn_gcks_tell(group, client, &msg);
 	for (i = 1; i < count; i++)
 	{
 		msg = (struct gv_ctl_msg){
@@ -254,7 +252,7 @@ static bool send_group(groupvpn_gcks_group_t *group, u_int client)
 			.group_id = group->cfg->id,
 		};
 		add_descriptor(group, mac_key, &parts[i], &msg);
-		send_msg(group, client, &msg);
+		groupvpn_gcks_tell(group, client, &msg);
 	}
 	gv_wipe(mac_key, sizeof(mac_key));
 	return TRUE;

@@ -27,6 +27,14 @@ void groupvpn_gcks_add_registration(vici_builder_t *builder,
 									groupvpn_registration_t *registration);
 
 /**
+ * Send a message to a bgpd, or to all of them.
+ *
+ * @param client		control client, 0 for all
+ */
+void groupvpn_gcks_tell(groupvpn_gcks_group_t *group, u_int client,
+						struct gv_ctl_msg *msg);
+
+/**
  * Tell bgpd what a group's state is, once the address of this GCKS is known.
  */
 void groupvpn_gcks_tell_group(groupvpn_gcks_group_t *group);
