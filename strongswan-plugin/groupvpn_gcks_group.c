@@ -60,9 +60,23 @@ void groupvpn_gcks_group_unregister(groupvpn_gcks_group_t *group,
 /*
  * See header
  */
-void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
-								groupvpn_registration_t *registration)
+void groupvpn_gcks_group_expel(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration,
+							   char *why)
 {
+	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
+
+	if (registration->ike_sa)
+	{
+		rekey->dismiss(rekey, group, registration);
+		groupvpn_gcks_group_unregister(group, registration, why);
+	}
+	else
+	{
+		DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y', which is not "
+			 "registered, loses its keys: %s", group->cfg->name,
+			 registration->member_id, registration->identity, why);
+	}
 	registration->sender_id = 0;
 	group->unsaved = TRUE;
 	groupvpn_gcks_routes_renew(group);

@@ -107,10 +107,14 @@ void groupvpn_gcks_group_leave(groupvpn_gcks_group_t *group,
 							   char *why);
 
 /**
- * Have a member no longer hold its Sender-ID, because it is none anymore; and
- * let it not read the routes that come.
+ * Remove who is no member anymore, be it registered or away, and tell: it is
+ * dismissed, holds its Sender-ID no longer, and reads neither the keys nor the
+ * routes that come.
+ *
+ * @param why			reason, for the operator
  */
-void groupvpn_gcks_group_disown(groupvpn_gcks_group_t *group,
-								groupvpn_registration_t *registration);
+void groupvpn_gcks_group_expel(groupvpn_gcks_group_t *group,
+							   groupvpn_registration_t *registration,
+							   char *why);
 
 #endif /** GROUPVPN_GCKS_GROUP_H_ @}*/

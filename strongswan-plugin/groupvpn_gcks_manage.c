@@ -191,7 +191,6 @@ static bool not_stored(groupvpn_gcks_group_t *group, identification_t *identity,
 static bool lock_out(groupvpn_gcks_group_t *group, identification_t *identity,
 					 char *cause)
 {
-	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
 	groupvpn_eviction_t *eviction;
 	groupvpn_registration_t *registration;
 	enumerator_t *enumerator;
@@ -218,18 +217,7 @@ static bool lock_out(groupvpn_gcks_group_t *group, identification_t *identity,
 			snprintf(why, sizeof(why), "its certificate is for '%Y', too, %s",
 					 identity, cause);
 		}
-		if (registration->ike_sa)
-		{
-			rekey->dismiss(rekey, group, registration);
-			groupvpn_gcks_group_unregister(group, registration, why);
-		}
-		else
-		{
-			DBG1(DBG_IKE, "groupvpn: group '%s': '%Y', which is not "
-				 "registered, is out: %s", group->cfg->name,
-				 registration->identity, why);
-		}
-		groupvpn_gcks_group_disown(group, registration);
+		groupvpn_gcks_group_expel(group, registration, why);
 	}
 	enumerator->destroy(enumerator);
 	return found;

@@ -275,23 +275,10 @@ static void renew(groupvpn_gcks_group_t *group,
 static void evict(groupvpn_gcks_group_t *group,
 				  groupvpn_registration_t *registration, char *why)
 {
-	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
 	char text[GV_TEXT_MAX + 1];
 
-	if (registration->ike_sa)
-	{
-		snprintf(text, sizeof(text), "not authorised anymore: %s", why);
-		rekey->dismiss(rekey, group, registration);
-		groupvpn_gcks_group_unregister(group, registration, text);
-	}
-	else
-	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y', which is not "
-			 "registered, loses its keys: not authorised anymore: %s",
-			 group->cfg->name, registration->member_id, registration->identity,
-			 why);
-	}
-	groupvpn_gcks_group_disown(group, registration);
+	snprintf(text, sizeof(text), "not authorised anymore: %s", why);
+	groupvpn_gcks_group_expel(group, registration, text);
 }
 
 /*

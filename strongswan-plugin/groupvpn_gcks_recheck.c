@@ -154,20 +154,7 @@ static void set_revoked(private_groupvpn_gcks_recheck_t *this,
 static void condemn(groupvpn_gcks_group_t *group,
 					groupvpn_registration_t *registration, char *why)
 {
-	groupvpn_gcks_rekey_t *rekey = group->gcks->rekey;
-
-	if (registration->ike_sa)
-	{
-		rekey->dismiss(rekey, group, registration);
-		groupvpn_gcks_group_unregister(group, registration, why);
-	}
-	else
-	{
-		DBG1(DBG_IKE, "groupvpn: group '%s': member %u '%Y', which is not "
-			 "registered, loses its keys: %s", group->cfg->name,
-			 registration->member_id, registration->identity, why);
-	}
-	groupvpn_gcks_group_disown(group, registration);
+	groupvpn_gcks_group_expel(group, registration, why);
 	group->counters[GCKS_CERTIFICATES]++;
 	/* a restart before the new epoch must not forget that one is due */
 	groupvpn_gcks_save_kek(group, TRUE);
