@@ -2,6 +2,7 @@
 """Networks that tests share: made when the first test wants one, made anew only
 after a test that failed."""
 
+import contextlib
 import re
 
 import pytest
@@ -21,6 +22,22 @@ def report(lab, name):
             lines = host.log(daemon).splitlines()[-LOG_TAIL:]
             print(f"--- {host.name}: {daemon}")
             print("\n".join(lines))
+
+
+@contextlib.contextmanager
+def closed_at_the_end(request, lab, name):
+    """For a module's own lab: starts in it, ends with it.  The logs are shown if
+    it did not come up, or one of the module's tests failed."""
+    failed = request.session.testsfailed
+    try:
+        yield
+    except BaseException:
+        failed = -1
+        raise
+    finally:
+        if request.session.testsfailed != failed:
+            report(lab, name)
+        lab.close()
 
 
 class Kept:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from kept import report
+from kept import closed_at_the_end
 from lab import wait_for
 from sites import (SR_ADDRESS, Network, Site, build, member_swanctl, section,
                    sr_swanctl)
@@ -28,21 +28,13 @@ def channel(request):
                     options={"blue": YES, "red": YES}),
                Site("two", {"blue": "10.2.0"}, options={"blue": YES}),
                Site("three", {"red": "10.3.1"}, options={"red": YES})]))
-    failed = request.session.testsfailed
-    try:
+    with closed_at_the_end(request, lab, "channel"):
         # From before the first daemon runs to the end of the last test.
         lab.wires = [lab.capture(lab["b1"], port, "tcp port 179 or esp")
                      for port in ("to-sr", "to-one")]
         lab.start()
         lab.wait_until_up()
         yield lab
-    except BaseException:
-        failed = -1
-        raise
-    finally:
-        if request.session.testsfailed != failed:
-            report(lab, "channel")
-        lab.close()
 
 
 def assert_nothing_in_clear(lab):

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from conftest import report
+from kept import closed_at_the_end
 from lab import Flood, wait_for
 from sites import (SR_ADDRESS6, Network, Site, build, member_swanctl, section,
                    sr_swanctl)
@@ -42,20 +42,12 @@ def lab(request):
         groups={"blue": 100}, policy={"blue": POLICY}, ipv6=True,
         sites=[Site("one", {"blue": "10.1.0"}),
                Site("two", {"blue": "10.2.0"}, vrfs=False)]))
-    failed = request.session.testsfailed
-    try:
+    with closed_at_the_end(request, lab, "ipv6-underlay"):
         lab.start()
         for site in lab.network.sites:
             give_ipv6_lan(lab, site)
         lab.wait_until_up()
         yield lab
-    except BaseException:
-        failed = -1
-        raise
-    finally:
-        if request.session.testsfailed != failed:
-            report(lab, "ipv6-underlay")
-        lab.close()
 
 
 def kernel(host, family):

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kept import report
+from kept import closed_at_the_end
 from lab import Flood, blocks, wait_for
 from sites import Network, Site, build, member_swanctl, section, sr_swanctl
 from test_management import ctl, ctl_json
@@ -34,18 +34,10 @@ def modes(request):
                 for group, (_, lines, _) in GROUPS.items()},
         sites=[Site("one", {g: f"10.1.{i}" for g, i in lans.items()}),
                Site("two", {g: f"10.2.{i}" for g, i in lans.items()})]))
-    failed = request.session.testsfailed
-    try:
+    with closed_at_the_end(request, lab, "modes"):
         lab.start()
         lab.wait_until_up()
         yield lab
-    except BaseException:
-        failed = -1
-        raise
-    finally:
-        if request.session.testsfailed != failed:
-            report(lab, "modes")
-        lab.close()
 
 
 def device(host, group):
