@@ -274,6 +274,9 @@ def test_the_reflectors_bgpd_restarts(lab):
 @pytest.mark.long
 def test_the_gcks_restarts(lab):
     """Who comes back first does not lose the routes to those that do not yet."""
+    def lists():
+        return counters(lab["alone1"], "blue")["lists-received"]
+    before = lists()
     lab["sr"].charon.kill()
     lab["sr"].charon.start()
     lab["sr"].load_swanctl()
@@ -281,6 +284,7 @@ def test_the_gcks_restarts(lab):
     wait_for(lambda: set(lab.registered("blue")) and
              counters(lab["sr"], "blue")["registrations"] > 0,
              "alone1 to be registered again")
+    wait_for(lambda: lists() > before, "alone1 to have used the list")
     assert {"10.2.0.0/24", "10.3.0.0/24"} <= lab.routes(lab.site("alone1"),
                                                         "blue")
     for name in ("alone2", "routed"):
