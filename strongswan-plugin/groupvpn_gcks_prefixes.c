@@ -239,16 +239,24 @@ static void fill_entry(groupvpn_gcks_group_t *group,
 }
 
 /**
- * Whether bgpd has perhaps not told yet what a member's prefixes are: what
- * others have of them still holds. It has when it says so; but the BGP session
- * of one that is back after a restart may come later
+ * Whether what others have of a member still holds after a restart: it is not
+ * back yet, or bgpd has perhaps not told yet what its prefixes are. It has when
+ * it says so; but the BGP session of one that is back may come later
  */
 static bool is_awaited(groupvpn_gcks_group_t *group,
 					   groupvpn_registration_t *registration)
 {
 	struct gv_prefix prefixes[GV_PREFIXES_MAX];
 
-	if (!group->lists.settles || !registration->ike_sa || registration->by_keys)
+	if (!group->lists.settles)
+	{
+		return FALSE;
+	}
+	if (!registration->ike_sa)
+	{
+		return registration->awaited && registration->sender_id;
+	}
+	if (registration->by_keys)
 	{
 		return FALSE;
 	}
@@ -323,8 +331,7 @@ static bool is_settled(groupvpn_gcks_group_t *group)
 	enumerator = group->registrations->create_enumerator(group->registrations);
 	while (settled && enumerator->enumerate(enumerator, &registration))
 	{
-		settled = !(registration->awaited && registration->sender_id) &&
-				  !is_awaited(group, registration);
+		settled = !is_awaited(group, registration);
 	}
 	enumerator->destroy(enumerator);
 	if (settled)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Routes with the keys: sites that have charon and no bgpd."""
 
+import signal
+
 import pytest
 
-from conftest import report
+from kept import report
 from lab import wait_for
 from sites import (SR_ADDRESS6, Network, Site, build, member_swanctl,
                    sr_swanctl)
@@ -276,24 +278,32 @@ def test_the_gcks_restarts(lab):
     """Who comes back first does not lose the routes to those that do not yet."""
     def lists():
         return counters(lab["alone1"], "blue")["lists-received"]
-    before = lists()
+    before, routes = lists(), RouteMonitor(lab["alone1"])
+    others = ("alone2", "routed")
     lab["sr"].charon.kill()
-    lab["sr"].charon.start()
-    lab["sr"].load_swanctl()
-    lab.register_again("alone1")
-    wait_for(lambda: set(lab.registered("blue")) and
-             counters(lab["sr"], "blue")["registrations"] > 0,
-             "alone1 to be registered again")
-    wait_for(lambda: lists() > before, "alone1 to have used the list")
-    assert {"10.2.0.0/24", "10.3.0.0/24"} <= lab.routes(lab.site("alone1"),
-                                                        "blue")
-    for name in ("alone2", "routed"):
+    for name in others:
+        lab[name].charon.process.send_signal(signal.SIGSTOP)
+    try:
+        lab["sr"].charon.start()
+        lab["sr"].load_swanctl()
+        lab.register_again("alone1")
+        wait_for(lambda: set(lab.registered("blue")) and
+                 counters(lab["sr"], "blue")["registrations"] > 0,
+                 "alone1 to be registered again")
+        wait_for(lambda: lists() > before, "alone1 to have used the list")
+        assert {"10.2.0.0/24", "10.3.0.0/24"} <= lab.routes(
+            lab.site("alone1"), "blue")
+    finally:
+        for name in others:
+            lab[name].charon.process.send_signal(signal.SIGCONT)
+    for name in others:
         lab.register_again(name)
     wait_for(lambda: len([m for m in ctl_json(lab["sr"], "list-members")
                           if m["state"] == "registered"]) == 3,
              "all to be registered again")
     lab.wait_until_up()
     assert lab.asked(lab.site("alone1"), "blue", "10.3.0.10") == "routed.blue"
+    assert not [line for line in routes.lines("10.") if "Deleted" in line]
 
 
 def the_only_one_registers_again(lab):
