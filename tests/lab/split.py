@@ -20,7 +20,7 @@ import threading
 
 PYTEST = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider"]
 # A result for each line, and nothing about where pytest runs.
-OPTIONS = ["-v", "--no-header", "-o", "console_output_style=classic", "-rs",
+OPTIONS = ["-v", "--no-header", "-o", "console_output_style=classic", "-rsfE",
            "--durations=10", "--tb=short"]
 # pytest's exit status when it has run none.
 NO_TESTS = 5
@@ -34,6 +34,7 @@ WORTH_A_LANE = 12
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 RESULT = re.compile(r"(test_\w+\.py::.*) (PASSED|FAILED|ERROR|SKIPPED)\b")
 HEADING = re.compile(r"=+ (.*?) =+$")
+FAILURE = re.compile(r"(FAILED|ERROR) test_\w+\.py")
 NOISE = re.compile(r"collecting |sysrq: Power Off|$")
 
 
@@ -83,7 +84,9 @@ class Work:
     def run(self, run, name, command, environment, queue=True):
         """A lane's pytest: run(command, environment, out) gives its status."""
         counts = self.directory / f"counts-{name}"
-        environment = environment | {"GROUPVPN_COUNTS": str(counts)}
+        # Wide enough for what the failures at the end say.
+        environment = environment | {"GROUPVPN_COUNTS": str(counts),
+                                     "COLUMNS": "160"}
         if queue:
             environment["GROUPVPN_QUEUE"] = str(self.directory)
         output = Output(self, name)
@@ -107,7 +110,11 @@ class Work:
             print(f"{self.done:3}/{self.total} {name}: {line}", flush=True)
 
     def show_details(self):
-        print("\n".join(self.details), flush=True)
+        """The failures once more at the end, where they are looked for: what
+        comes before may be thousands of lines."""
+        failures = [line for line in self.details
+                    if FAILURE.match(COLOUR.sub("", line))]
+        print("\n".join([*self.details, "", *failures]), flush=True)
 
 
 class Output:

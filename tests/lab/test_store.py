@@ -14,6 +14,7 @@ import pytest
 
 from lab import wait_for
 from sites import member_swanctl, sr_swanctl
+from test_management import ctl_json
 from test_restart import Ping, everybody_reaches, spis, start_charon
 
 STORE = "/var/lib/groupvpn"
@@ -28,13 +29,17 @@ def registrations(sr, since=0):
     return REGISTERED.findall(sr.log("charon", since))
 
 
+# Asked of charon: bgpd has what was before, until it is connected again.
+
 def identifiers(lab, group="blue"):
-    return {name: (member["memberId"], member["senderId"])
-            for name, member in lab.registered(group).items()}
+    return {member["identity"].split(".")[0]:
+            (member["member-id"], member["sender-id"])
+            for member in ctl_json(lab["sr"], "list-members", group)
+            if member["state"] == "registered"}
 
 
 def epoch(lab, group="blue"):
-    return lab["sr"].bgp_json("show bgp group-vpn")["groups"][group]["epoch"]
+    return ctl_json(lab["sr"], "list-groups", group)[0]["epoch"]
 
 
 def members_returned(lab, since, group="blue"):
