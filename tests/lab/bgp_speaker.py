@@ -6,6 +6,7 @@ for VPNv6, keeps it alive, sends UPDATEs made by hand, and notices when the
 other side closes.
 """
 
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -127,7 +128,7 @@ class Speaker:
         connection.sendall(open_message(asn, router_id))
         self.thread = threading.Thread(target=self.loop, daemon=True)
         self.thread.start()
-        if not self.established.wait(20) or self.closed:
+        if not self.established.wait(60) or self.closed:
             connection.close()
             raise LabError("the BGP session did not come up")
 
@@ -145,11 +146,12 @@ class Speaker:
             except (OSError, LabError):
                 connection.close()
                 return None
-        return wait_for(attempt, f"a BGP session with {remote}", 60)
+        return wait_for(attempt, f"a BGP session with {remote}", 180)
 
     @classmethod
-    def accept(cls, namespace, local, remote, asn, timeout=30):
-        """Waits for the neighbour remote; others are turned away."""
+    def accept(cls, namespace, local, remote, asn, timeout=120):
+        """Waits for the neighbour remote, which may give up one attempt; others
+        are turned away."""
         with namespace.socket(kind=socket.SOCK_STREAM) as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind((local, 179))
@@ -158,7 +160,8 @@ class Speaker:
             while True:
                 connection, (address, _) = server.accept()
                 if address == remote:
-                    return cls(connection, asn, local)
+                    with contextlib.suppress(OSError, LabError):
+                        return cls(connection, asn, local)
                 connection.close()
 
     def read(self, size):

@@ -58,6 +58,7 @@ class Kept:
             try:
                 self.lab.start()
                 self.lab.wait_until_up()
+                self.lab.wait_until_registered()
             except BaseException:
                 report(self.lab, "start")
                 self.drop()
@@ -87,6 +88,7 @@ class Kept:
             return
         try:
             self.lab.wait_until_up()
+            self.lab.wait_until_registered()
         except LabError as error:
             report(self.lab, name)
             self.drop()

@@ -66,11 +66,12 @@ def mount(source, target, kind=None, flags=0):
           f"mount {source} on {target}")
 
 
-def wait_for(condition, what, timeout=30, interval=0.1):
+def wait_for(condition, what, timeout=60, interval=0.1):
     """Polls until condition() is true and returns its value.
 
     A condition may raise: that counts as not yet.  On time-out the message
-    tells what was waited for and what the last attempt gave.
+    tells what was waited for and what the last attempt gave.  A time-out is for
+    machines that are slow: nothing has to be done within it.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -78,8 +79,10 @@ def wait_for(condition, what, timeout=30, interval=0.1):
             last = condition()
             if last:
                 return last
-        except (LabError, OSError, ValueError, KeyError, IndexError,
-                subprocess.SubprocessError) as error:
+        except DaemonEnded:
+            raise
+        except Exception as error:
+            # Half of an answer may be all there is yet.
             last = f"{type(error).__name__}: {error}"
         if time.monotonic() > deadline:
             raise LabError(f"waited {timeout} s for {what}; "
@@ -98,21 +101,24 @@ def attributes(data):
 
 
 def dump_routes(netlink):
-    """Prefix and interface index of each IPv4 unicast route."""
+    """Prefix and interface index of each IPv4 unicast route; None if they
+    changed meanwhile."""
     RTM_GETROUTE, RTM_NEWROUTE, REQUEST_DUMP, DONE = 26, 24, 0x301, 3
     RTN_UNICAST, RTA_DST, RTA_OIF = 1, 1, 4
     CLONED = 0x200  # the kernel's note of a path MTU, no route
+    INTERRUPTED = 0x10
     netlink.sendto(struct.pack("=IHHII8BI", 28, RTM_GETROUTE, REQUEST_DUMP, 1, 0,
                                socket.AF_INET, *[0] * 7, 0), (0, 0))
-    routes = []
+    routes, consistent = [], True
     while True:
         data = netlink.recv(65536)
         while data:
-            length, kind = struct.unpack_from("=IH", data)
+            length, kind, about = struct.unpack_from("=IHH", data)
+            consistent &= not about & INTERRUPTED
             if kind != RTM_NEWROUTE:
                 if kind != DONE:
                     raise LabError(f"netlink gives no routes, but type {kind}")
-                return routes
+                return routes if consistent else None
             bits, route_type = data[17], data[23]
             flags, = struct.unpack_from("=I", data, 24)
             found = attributes(data[28:length])
@@ -186,7 +192,7 @@ class Namespace:
              *map(str, argv)],
             cwd="/", pass_fds=tuple(descriptors.values()), **options)
 
-    def run(self, *argv, check=True, timeout=60, stdin=None):
+    def run(self, *argv, check=True, timeout=180, stdin=None):
         """Runs a command and returns its standard output.
 
         With check it must succeed; otherwise what it said on standard error
@@ -225,8 +231,10 @@ class Namespace:
         with self.entered():
             names = dict(socket.if_nameindex())
         with self.socket(socket.AF_NETLINK, socket.SOCK_RAW) as netlink:
-            return [(prefix, names.get(device))
-                    for prefix, device in dump_routes(netlink)]
+            routes = None
+            while routes is None:
+                routes = dump_routes(netlink)
+        return [(prefix, names.get(device)) for prefix, device in routes]
 
     @contextlib.contextmanager
     def entered(self):
@@ -251,9 +259,10 @@ class Namespace:
                 path = pathlib.Path("/proc/sys/net", *key.split("__"))
                 path.write_text(str(value))
 
-    def ping(self, address, count=3, size=56, options=()):
-        """How many of count echo requests were answered."""
-        out = self.run("ping", "-n", "-q", "-c", count, "-i", "0.1", "-W", "1",
+    def ping(self, address, count=3, size=56, options=(), wait=5):
+        """How many of count echo requests were answered; wait is for how many
+        seconds the last ones are waited for."""
+        out = self.run("ping", "-n", "-q", "-c", count, "-i", "0.1", "-W", wait,
                        "-s", size, *options, address, check=False)
         for line in out.splitlines():
             if "packets transmitted" in line:
@@ -313,6 +322,7 @@ class Capture:
         with file.open("wb") as output:
             self.process = namespace.popen(
                 "tcpdump", "-n", "-i", interface, "-U", "-s", "0", "-w", "-",
+                "-B", "16384",
                 "--immediate-mode", expression,
                 stdout=output, stderr=self.messages)
         wait_for(self.listening, f"tcpdump on {namespace.name} {interface}")
@@ -324,52 +334,105 @@ class Capture:
             raise LabError(f"tcpdump ended: {text}")
         return "listening on" in text
 
+    def idle(self):
+        """Whether tcpdump waits for packets: it has written what there was."""
+        if self.process.poll() is not None:
+            return True
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        return stat.rsplit(")", 1)[1].split()[0] == "S"
+
     def stop(self):
+        """What passed before is in the file."""
         if self.process.poll() is None:
+            wait_for(self.idle, "tcpdump to have caught up", interval=0.01)
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(10)
+            self.process.wait(60)
         self.messages.close()
 
     def lines(self, expression, *options):
         """What tcpdump prints of the packets that match."""
         return subprocess.run(
-            ["tcpdump", "-n", "-r", self.file, *options, expression],
-            text=True, capture_output=True, check=True).stdout.splitlines()
+            ["tcpdump", "-n", "-r", "-", *options, expression],
+            input=self.written(), capture_output=True, check=True
+            ).stdout.decode().splitlines()
 
     def count(self, expression=""):
         return len(self.lines(expression))
 
-    def frames(self):
-        """The packets, as bytes."""
+    def records(self):
+        """The file as far as it is complete, and from where to where in it each
+        packet is: the last one may be only half written."""
         data = self.file.read_bytes()
         order = "<" if data[:4] == b"\xd4\xc3\xb2\xa1" else ">"
-        at = 24
+        found, at = [], 24
         while at + 16 <= len(data):
-            size = struct.unpack(f"{order}I", data[at + 8:at + 12])[0]
-            yield data[at + 16:at + 16 + size]
-            at += 16 + size
+            begin = at + 16
+            at = begin + struct.unpack_from(f"{order}I", data, at + 8)[0]
+            if at <= len(data):
+                found.append((begin, at))
+        return data[:found[-1][1] if found else 24], found
+
+    def written(self):
+        return self.records()[0]
+
+    def frames(self):
+        """The packets, as bytes."""
+        data, found = self.records()
+        for begin, end in found:
+            yield data[begin:end]
 
 
-class Flood:
-    """Pings every 20 ms until it is asked how many answers never came."""
+class Ping:
+    """Runs until it is asked how many answers never came.
+
+    Late ones do not count, nor does what is on its way at the end.
+    """
+
+    INTERVAL = 0.1
+
+    def __init__(self, namespace, address):
+        # A pipe that nobody reads would stop it.
+        self.output = tempfile.TemporaryFile()
+        self.process = namespace.popen("ping", "-n", "-i", self.INTERVAL,
+                                       "-W", "5", address, stdout=self.output)
+
+    def text(self):
+        # Where ping writes on is in the file's one offset.
+        size = os.fstat(self.output.fileno()).st_size
+        return os.pread(self.output.fileno(), size, 0).decode()
+
+    def answered(self):
+        """The numbers of the requests that were."""
+        return {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", self.text())}
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(60)
+
+    def missing(self):
+        self.stop()
+        answered = self.answered()
+        sent = int(re.search(r"(\d+) packets transmitted", self.text())[1])
+        on_its_way = 10
+        return max([*answered, sent - on_its_way]) - len(answered)
+
+
+class Flood(Ping):
+    """Pings every 20 ms."""
 
     INTERVAL = 0.02
 
     def __init__(self, namespace, address):
-        # A pipe that nobody reads would stop it.
-        self.output = tempfile.TemporaryFile("w+")
         self.began = time.monotonic()
-        self.process = namespace.popen("ping", "-n", "-i", self.INTERVAL,
-                                       "-W", "5", address, stdout=self.output)
+        super().__init__(namespace, address)
 
-    def end(self):
-        """How many were sent, and how many of these never answered."""
+    def end(self, least=1):
+        """How many were sent, waiting for some at least, and how many of these
+        never answered."""
+        wait_for(lambda: len(self.answered()) >= least, f"{least} pings")
         lasted = time.monotonic() - self.began
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(10)
-        self.output.seek(0)
-        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl",
-                                               self.output.read())}
+        self.stop()
+        answered = self.answered()
         # What is on its way at the end is nobody's fault.
         sent = max(answered)
         if sent < lasted / self.INTERVAL / 4:
@@ -401,7 +464,7 @@ class Daemon:
             self.process = self.host.popen(
                 *self.argv, stdout=output, stderr=output,
                 env=os.environ | {"TMPDIR": "/tmp"} | self.environment)
-        wait_for(self.is_ready, f"{self.name} of {self.host.name} to start", 90)
+        wait_for(self.is_ready, f"{self.name} of {self.host.name} to start", 180)
 
     def is_ready(self):
         if not self.running:
@@ -410,12 +473,12 @@ class Daemon:
                 f"{self.process.returncode}: {self.host.output(self.name)}")
         return all(self.host.outside(path).exists() for path in self.ready)
 
-    def stop(self, timeout=20):
+    def stop(self, timeout=60):
         """SIGTERM; returns the exit status."""
         return self.signal(signal.SIGTERM, timeout)
 
     def kill(self):
-        return self.signal(signal.SIGKILL, 10)
+        return self.signal(signal.SIGKILL, 60)
 
     def signal(self, number, timeout):
         if not self.running:
@@ -435,7 +498,7 @@ class Vty:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(str(path))
         self.command("enable")
 
@@ -619,7 +682,7 @@ swanctl {
         except FileNotFoundError:
             return ""
 
-    def wait_for_log(self, daemon, text, since=0, timeout=30):
+    def wait_for_log(self, daemon, text, since=0, timeout=60):
         """The first line with the text that the log gets after since."""
         return wait_for(
             lambda: next((line for line in

@@ -433,7 +433,7 @@ class SiteLab(Lab):
                            f"not {sorted(expected)}")
         return True
 
-    def wait_until_up(self, timeout=90, say=lambda text: None):
+    def wait_until_up(self, timeout=180, say=lambda text: None):
         for group in self.network.groups:
             for site in self.network.members(group):
                 wait_for(lambda s=site, g=group: self.is_complete(s, g),
@@ -442,9 +442,23 @@ class SiteLab(Lab):
                 say(f"{site.name} has the routes of group {group}")
 
     def registered(self, group):
-        """What the S/R shows of a group's members, by the site's name."""
+        """What the S/R shows of a group's members, by the site's name: what its
+        charon says now. bgpd goes on with what one that was restarted has not
+        repeated yet."""
+        def in_touch():
+            shown = self["sr"].bgp_json("show bgp group-vpn")
+            return shown["controlSocket"]["state"] == "up"
+        wait_for(in_touch, "the S/R's bgpd to be connected to charon")
         shown = self["sr"].bgp_json(f"show bgp group-vpn {group} members")
-        return {m["identity"].split(".")[0]: m for m in shown["members"]}
+        return {m["identity"].split(".")[0]: m for m in shown["members"]
+                if m["state"] != "not repeated since charon restarted"}
+
+    def wait_until_registered(self):
+        """All members: what they are reached by may be from before."""
+        for group in self.network.groups:
+            names = {s.name for s in self.network.members(group)}
+            wait_for(lambda g=group, n=names: set(self.registered(g)) == n,
+                     f"{sorted(names)} alone to be registered for {group}", 180)
 
     def drops(self, host, group=None):
         """The counters of dropped routes, by reason."""
@@ -466,8 +480,14 @@ class SiteLab(Lab):
             self.reconfigure(host, member_swanctl(self.site(host), self.network))
 
     def register_again(self, name):
-        """The operator's way to make a member ask again before it has to."""
-        self[name].swanctl("--terminate", "--ike", "sr")
+        """The operator's way to make a member ask again before it has to. Where
+        there is no IKE_SA at the moment the next attempt is about to begin."""
+        def is_ended():
+            said = self[name].swanctl("--terminate", "--ike", "sr", check=False)
+            if "successfully" in said or "no matching" in said:
+                return True
+            raise LabError(said)
+        wait_for(is_ended, f"the IKE_SA of {name} to end")
 
     def transfer(self, group, source, target, size):
         """TCP from one site's LAN to another's; returns how much arrived."""
@@ -479,13 +499,13 @@ class SiteLab(Lab):
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind(("", 8000))
             server.listen()
-            server.settimeout(30)
-            client.settimeout(30)
+            server.settimeout(120)
+            client.settimeout(120)
 
             def sink():
                 connection, _ = server.accept()
                 with connection:
-                    connection.settimeout(30)
+                    connection.settimeout(120)
                     while part := connection.recv(65536):
                         received.append(len(part))
             thread = threading.Thread(target=sink, daemon=True)
@@ -493,12 +513,23 @@ class SiteLab(Lab):
             client.connect((address, 8000))
             client.sendall(bytes(size))
             client.shutdown(socket.SHUT_WR)
-            thread.join(30)
+            thread.join(120)
         return sum(received)
 
     def asked(self, site, group, address):
         """Who answers at address when asked from a site's LAN."""
         return self.far(site, group).ask(address)
+
+    def answer(self, site, group, address):
+        """The same, where somebody has to, if not to the first question."""
+        return wait_for(lambda: self.asked(site, group, address),
+                        f"an answer of {address} to {site.name}")
+
+    def is_reached(self, site, group, address, count=3, **options):
+        """Waits for that many pings in a row from a site's LAN."""
+        far = self.far(site, group)
+        wait_for(lambda: far.ping(address, count, **options) == count,
+                 f"{count} answers of {address} to {site.name}")
 
 
 def build(network):

@@ -2,7 +2,6 @@
 """groupvpnctl and what is behind it: every command, every event, eviction."""
 
 import json
-import re
 import shutil
 import signal
 import stat
@@ -13,7 +12,7 @@ import time
 import pytest
 
 from kept import Kept
-from lab import BUILD, LabError, wait_for
+from lab import BUILD, LabError, Ping, wait_for
 from sites import Network, Site, section, sr_swanctl
 from test_restart import devices
 
@@ -33,7 +32,7 @@ def attempt(host, *arguments, by=()):
     """Exit status, standard output and standard error of groupvpnctl."""
     process = host.popen(*by, program(host), *arguments, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
 
@@ -53,6 +52,11 @@ def epoch(host, group):
     return ctl_json(host, "list-groups", group)[0]["epoch"]
 
 
+def next_epoch(host, group):
+    """In how many seconds a GCKS begins one."""
+    return ctl_json(host, "list-groups", group)[0]["next-epoch"]
+
+
 def newest_tag(host, group):
     return int(ctl_json(host, "list-sas", group)[-1]["tag"], 16)
 
@@ -61,23 +65,18 @@ def counters(host, group):
     return ctl_json(host, "counters", group)["counters"][group]
 
 
-class Ping:
-    """Runs until it is asked how many answers never came.
-
-    Late ones do not count, nor does what is on its way at the end.
-    """
-
-    def __init__(self, namespace, address):
-        self.process = namespace.popen("ping", "-n", "-i", "0.1", address,
-                                       stdout=subprocess.PIPE, text=True)
-
-    def missing(self):
-        self.process.send_signal(signal.SIGINT)
-        out = self.process.communicate()[0]
-        answered = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", out)}
-        sent = int(re.search(r"(\d+) packets transmitted", out)[1])
-        on_its_way = 10
-        return max([*answered, sent - on_its_way]) - len(answered)
+def follow(host, *options):
+    """groupvpnctl monitor, when it follows events: charon may just begin."""
+    def attempt():
+        process = host.popen(program(host), *options, "monitor", text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said = process.stderr.readline()
+        if "following events" in said:
+            return process
+        process.kill()
+        process.communicate()
+        raise LabError(said)
+    return wait_for(attempt, f"{host.name} to tell of events")
 
 
 class Monitor:
@@ -85,10 +84,7 @@ class Monitor:
 
     def __init__(self, host):
         self.events = []
-        self.process = host.popen(program(host), "--json", "monitor", text=True,
-                                  stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE)
-        assert "following events" in self.process.stderr.readline()
+        self.process = follow(host, "--json")
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
@@ -108,8 +104,8 @@ class Monitor:
         return self.end()
 
     def end(self):
-        status = self.process.wait(20)
-        self.thread.join(5)
+        status = self.process.wait(60)
+        self.thread.join(60)
         return status, self.process.stderr.read()
 
 
@@ -152,15 +148,17 @@ def test_groups_of_a_gcks(lab):
 
 
 def test_groups_of_a_member(lab):
-    group, = ctl_json(lab["blue1"], "list-groups")
+    def settled():
+        group, = ctl_json(lab["blue1"], "list-groups")
+        return group["members"] == group["ready"] == 2 and \
+            group["states"] == len(lab["blue1"].states()) and group
+    group = wait_for(settled, "all states of both others")
     shown = lab.registered("blue")["blue1"]
     assert group["role"] == "member" and group["state"] == "registered"
     assert group["gcks"] == "sr" and group["up"] is True
     assert group["member-id"] == shown["memberId"]
     assert group["sender-id"] == shown["senderId"]
     assert (group["device"], group["vrf"]) == ("gv-blue", "blue")
-    assert group["members"] == group["ready"] == 2
-    assert group["states"] == len(lab["blue1"].states())
     text = ctl(lab["blue1"], "list-groups")
     assert "state:   registered with 'sr' (IKE_SA #" in text
     assert "device:  gv-blue, VRF blue" in text
@@ -171,7 +169,15 @@ def test_groups_of_a_member(lab):
 
 
 def test_members(lab):
-    at_sr = ctl_json(lab["sr"], "list-members", "blue")
+    def settled():
+        at_sr = ctl_json(lab["sr"], "list-members", "blue")
+        at_blue1 = ctl_json(lab["blue1"], "list-members")
+        return all(m["state"] == "registered" for m in at_sr) and \
+            all(m["state"] == "ready" for m in at_blue1) and \
+            {(m["member-id"], m["sender-id"], m["gateway"]) for m in at_blue1} \
+            == {(m["member-id"], m["sender-id"], m["gateway"]) for m in at_sr
+                if m["gateway"] != lab.site("blue1").gateway} and at_sr
+    at_sr = wait_for(settled, "blue1 to know what the GCKS knows")
     shown = lab.registered("blue")
     assert {m["identity"] for m in at_sr} == {
         s.identity for s in lab.network.members("blue")}
@@ -180,12 +186,7 @@ def test_members(lab):
         assert member["gateway"] == lab.site(name).gateway
         assert member["member-id"] == shown[name]["memberId"]
         assert member["sender-id"] == shown[name]["senderId"]
-        assert member["state"] == "registered" and member["ike-sa"] > 0
-    at_blue1 = ctl_json(lab["blue1"], "list-members")
-    assert {(m["member-id"], m["sender-id"], m["gateway"]) for m in at_blue1} \
-        == {(m["member-id"], m["sender-id"], m["gateway"]) for m in at_sr
-            if m["gateway"] != lab.site("blue1").gateway}
-    assert {m["state"] for m in at_blue1} == {"ready"}
+        assert member["ike-sa"] > 0
     lines = ctl(lab["sr"], "list-members").splitlines()
     assert "blue: group-ID 100, GCKS" in lines
     assert "red: group-ID 200, GCKS" in lines
@@ -195,10 +196,14 @@ def test_members(lab):
 
 
 def test_sas_without_secrets(lab):
-    sa = ctl_json(lab["sr"], "list-sas", "blue")[-1]
-    own = ctl_json(lab["blue1"], "list-sas", "blue")[-1]
-    assert sa["epoch"] == own["epoch"] and sa["tag"] == own["tag"]
-    assert sa["state"] == "given" and own["state"] == "sending"
+    def settled():
+        """There may be new keys since somebody has left."""
+        sa = ctl_json(lab["sr"], "list-sas", "blue")[-1]
+        own = ctl_json(lab["blue1"], "list-sas", "blue")[-1]
+        return sa["epoch"] == own["epoch"] and own["state"] == "sending" \
+            and (sa, own)
+    sa, own = wait_for(settled, "the newest epoch to be in use")
+    assert sa["tag"] == own["tag"] and sa["state"] == "given"
     assert own["expires"] <= 3600
     tags = {s["spi"] >> 24 for s in lab["blue1"].states()}
     assert int(own["tag"], 16) in tags
@@ -210,12 +215,15 @@ def test_sas_without_secrets(lab):
 def test_counters(lab):
     answer = ctl_json(lab["sr"], "counters")
     assert set(answer["counters"]) == set(lab.network.groups) | {"-"}
+    had = counters(lab["blue1"], "blue")
     assert answer["counters"]["blue"]["registrations"] >= 3
     before = answer["counters"]["blue"]["refused-not-authorized"]
     wait_for(lambda: counters(lab["sr"], "blue")["refused-not-authorized"]
              > before, "the outsider to be refused once more")
     own = counters(lab["blue1"], "blue")
-    assert own["registrations"] >= 1 and own["registrations-refused"] == 0
+    assert own["registrations"] >= 1
+    # It is another one that is refused.
+    assert own["registrations-refused"] == had["registrations-refused"]
     assert counters(lab["outsider"], "blue")["registrations-refused"] > 0
     text = ctl(lab["sr"], "counters")
     assert "of no group:" in text and "  registrations          : " in text
@@ -306,7 +314,8 @@ def test_rekey_loses_nothing(lab, monitor):
         ctl_json(lab[name], "list-groups", "blue")[0]
         for name in ("blue1", "blue2", "dual"))), "all to take keys by BGP")
     wait_for(lambda: [sa["state"] for sa in ctl_json(site, "list-sas", "blue")]
-             == ["sending"], "older epochs to go", 40)
+             == ["sending"] and next_epoch(sr, "blue") > 300,
+             "older epochs to go, and none to come", 180)
     old, before = epoch(sr, "blue"), counters(sr, "blue")
     received = counters(site, "blue")["rekeys-by-bgp"]
     red = epoch(sr, "red")
@@ -317,13 +326,15 @@ def test_rekey_loses_nothing(lab, monitor):
     event = at_sr.wait("rekey", group="blue", role="gcks", epoch=new)
     assert event["members"] == 3 and event["reason"] == "command"
     at_site.wait("rekey", group="blue", role="member", epoch=new, atd=10)
+
+    def states():
+        return [sa["state"] for sa in ctl_json(site, "list-sas", "blue")]
+    # First of all: it is over after ATD.
+    wait_for(lambda: states() == ["retiring", "receiving"], "both epochs", 10)
     for name in ("blue1", "blue2", "dual"):
         wait_for(lambda n=name: epoch(lab[n], "blue") == new,
                  f"{name} to have the epoch")
-    states = [sa["state"] for sa in ctl_json(site, "list-sas", "blue")]
-    assert states == ["retiring", "receiving"]
-    wait_for(lambda: [sa["state"] for sa in ctl_json(site, "list-sas", "blue")]
-             == ["sending"], "the old epoch to go", 40)
+    wait_for(lambda: states() == ["sending"], "the old epoch to go")
     assert ping.missing() == 0
     after = counters(sr, "blue")
     assert after["epochs"] == before["epochs"] + 1
@@ -370,12 +381,11 @@ def test_refusals_are_told(lab, monitor):
 
 def test_monitor_as_text(lab):
     host = lab["sr"]
-    process = host.popen(program(host), "monitor", text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = follow(host)
     try:
-        process.stderr.readline()
         ctl(host, "rekey", "red")
-        line = next(x for x in process.stdout if " rekey " in x)
+        line = next(x for x in process.stdout if " rekey " in x and
+                    " group=red " in x)
         assert " group=red group-id=200 role=gcks epoch=" in line
     finally:
         process.kill()
@@ -429,7 +439,7 @@ def evicting_lab(request):
 def loses_route(lab, names, prefix, group="blue"):
     for name in names:
         wait_for(lambda n=name: prefix not in lab.routes(lab.site(n), group),
-                 f"{name} to lose the route {prefix}", 20)
+                 f"{name} to lose the route {prefix}")
 
 
 def test_evict_and_readmit(evicting_lab, monitor):
@@ -465,7 +475,7 @@ def test_evict_and_readmit(evicting_lab, monitor):
         # There may be others with it, of the new epoch, whose keys it has not.
         wait_for(lambda n=name: old_tag not in
                  {s["spi"] >> 24 for s in lab[n].states()},
-                 f"{name} to have no states of the old epoch", 20)
+                 f"{name} to have no states of the old epoch")
 
     # It comes back and is refused with the reason.
     event = at_sr.wait("refused", group="blue", identity=site.identity)
@@ -494,7 +504,7 @@ def test_evict_and_readmit(evicting_lab, monitor):
     assert "may register again" in ctl(sr, "readmit", "blue", site.identity)
     at_sr.wait("member-up", group="blue", identity=site.identity)
     lab.wait_until_up()
-    assert lab.asked(site, "blue", "10.1.0.10") == "one.blue"
+    assert lab.answer(site, "blue", "10.1.0.10") == "one.blue"
 
 
 def test_evicted_from_one_group_stays_in_the_other(evicting_lab):
@@ -569,9 +579,9 @@ def measure(lab, name, others, atd, dtd):
         ctl(sr, "evict", "blue", site.identity)
         for other in others:
             wait_for(lambda o=other: len(ctl_json(lab[o], "list-sas", "blue"))
-                     == 1, f"{other} to have the new epoch only", dtd + 15)
+                     == 1, f"{other} to have the new epoch only", dtd + 60)
         wait_for(lambda: time.time() - max(times(at_target, heard)) > 1,
-                 "its pings not to arrive anymore", dtd + 15)
+                 "its pings not to arrive anymore", dtd + 60)
         lost = among.missing()
         into.missing()
         out_of.missing()
