@@ -88,7 +88,7 @@ def test_nothing_found_by_asan(own_lab):
 
     for host in (lab["blue1"], lab["blue2"], lab["sr"]):
         for daemon in (host.charon, host.bgpd):
-            status = daemon.stop(30)
+            status = daemon.stop(180)
             output = host.output(daemon.name)
             assert not any(word in output for word in FOUND), output
             assert status == 0

@@ -75,7 +75,7 @@ def test_a_policy_of_any_kind_comes_with_ours(lab):
             wait_for(lambda: MARKER in sr.bgp("show bgp ipv6 vpn"),
                      "a route to be accepted")
             wait_for(lambda: SEALED not in sr.bgp("show bgp ipv6 vpn"),
-                     "what is not allowed to be gone", 5)
+                     "what is not allowed to be gone", 30)
         finally:
             sr.configure(*vpn, *(f"no neighbor {outsider.gateway} "
                                  f"prefix-list ANY {direction}"
@@ -107,9 +107,10 @@ def test_group_routes_stay_in_their_instance(lab, leak):
         wait_for(lambda: not any(
             s.groups["blue"] in blue1.bgp(f"show bgp {shown}")
             for s in lab.network.others(site, "blue")),
-            "the group's routes not to be elsewhere", 5)
+            "the group's routes not to be elsewhere", 30)
         if leak == "export":
-            assert "10.1.0.0/24" in blue1.bgp("show bgp ipv4 vpn")
+            wait_for(lambda: "10.1.0.0/24" in blue1.bgp("show bgp ipv4 vpn"),
+                     "its own route to be exported")
     lab.wait_until_up()
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Members whose certificate is revoked, or expires, after they registered."""
 
+import time
+
 from lab import LabError, wait_for
 from test_management import counters, ctl, monitor  # noqa: F401
 from test_rekey import cut_off, group, wait_by_bgp
@@ -15,9 +17,8 @@ def is_gone(lab, fault, events, since):
                 reason=f"certificate {fault}")
     rekey = events.wait("rekey", group="blue", reason=f"certificate {fault}")
     assert rekey["members"] == 2
-    lab["blue2"].wait_for_log("charon", "refused with AUTHORIZATION_FAILED",
-                              since)
-    assert f"it says: certificate {fault}" in lab["blue2"].log("charon", since)
+    assert "refused with AUTHORIZATION_FAILED" in lab["blue2"].wait_for_log(
+        "charon", f"it says: certificate {fault}", since)
     for name in ("blue1", "dual"):
         wait_for(lambda n=name: "10.2.0.0/24" not in
                  lab.routes(lab.site(n), "blue"),
@@ -35,9 +36,17 @@ def renew(lab, **options):
     lab["blue2"].swanctl("--terminate", "--ike", "sr", "--force", check=False)
 
 
+def come_back(lab):
+    """With a certificate that is good; whoever looks next finds it there."""
+    since = lab["sr"].log_size("charon")
+    renew(lab)
+    lab["sr"].wait_for_log("charon", "'blue2.example.net' at "
+                           f"{lab.site('blue2').gateway} registered", since)
+
+
 def test_revoked(lab, monitor):  # noqa: F811
     sr = lab["sr"]
-    since = len(lab["blue2"].log("charon"))
+    since, at_sr = lab["blue2"].log_size("charon"), sr.log_size("charon")
     before = counters(sr, "blue")["certificates-void"]
     events = monitor(sr)
     try:
@@ -49,11 +58,11 @@ def test_revoked(lab, monitor):  # noqa: F811
         assert {e["identity"] for e in events.events
                 if e["event"] == "member-down"} == {"blue2.example.net"}
         # Nor does it come back by itself.
-        sr.wait_for_log("charon", "certificate was revoked")
+        sr.wait_for_log("charon", "certificate was revoked", at_sr)
         renew(lab)
         events.wait("member-up", group="blue", identity="blue2.example.net")
     finally:
-        renew(lab)
+        come_back(lab)
         sr.outside(CRL).unlink(missing_ok=True)
         sr.swanctl("--load-creds", "--clear")
 
@@ -67,7 +76,7 @@ def test_revoked_while_away(lab):
     try:
         with cut_off(lab, lab.site("blue2")):
             sr.charon.kill()
-            since = len(sr.log("charon"))
+            since = sr.log_size("charon")
             sr.write(CRL, lab.credentials.revoke(lab["blue2"]))
             start_charon(sr)
             sr.wait_for_log("charon", "'blue2.example.net', which is not "
@@ -75,26 +84,38 @@ def test_revoked_while_away(lab):
                             since)
             wait_for(lambda: group(sr)["rekey-spi"] != before["rekey-spi"],
                      "a KEK that blue2 has not")
-            assert group(sr)["tree-members"] == 2
+            wait_for(lambda: group(sr)["tree-members"] == 2,
+                     "a tree without blue2")
             # Others that were not back yet have kept what they had.
             assert "loses its keys" not in "".join(
                 line for line in sr.log("charon", since).splitlines()
                 if "'blue2." not in line)
     finally:
-        renew(lab)
+        come_back(lab)
         sr.outside(CRL).unlink(missing_ok=True)
         sr.swanctl("--load-creds", "--clear")
 
 
 def test_expired(lab, monitor):  # noqa: F811
     events = monitor(lab["sr"])
-    since = len(lab["blue2"].log("charon"))
+    since = lab["blue2"].log_size("charon")
+
+    def is_up():
+        return [e for e in events.events if e["event"] == "member-up"
+                and e["group"] == "blue" and
+                e["identity"] == "blue2.example.net"]
+
+    def registers_in(seconds):
+        """A slow machine needs a certificate that lasts longer."""
+        end = time.time() + seconds
+        renew(lab, seconds=seconds)
+        wait_for(lambda: is_up() or time.time() > end, "blue2 to register")
+        return is_up()
     try:
-        renew(lab, seconds=20)
-        events.wait("member-up", group="blue", identity="blue2.example.net")
+        assert registers_in(20) or registers_in(50)
         is_gone(lab, "expired", events, since)
     finally:
-        renew(lab)
+        come_back(lab)
 
 
 def test_a_ca_that_is_not_loaded_is_no_fault(lab, monitor):  # noqa: F811
@@ -103,7 +124,7 @@ def test_a_ca_that_is_not_loaded_is_no_fault(lab, monitor):  # noqa: F811
     events = monitor(sr)
     ca = sr.outside("/etc/swanctl/x509ca/ca.pem")
     kept = ca.read_text()
-    since = len(sr.log("charon"))
+    since = sr.log_size("charon")
     try:
         ca.unlink()
         sr.swanctl("--load-creds", "--clear")
@@ -115,7 +136,7 @@ def test_a_ca_that_is_not_loaded_is_no_fault(lab, monitor):  # noqa: F811
     finally:
         ca.write_text(kept)
         sr.swanctl("--load-creds", "--clear")
-    since = len(sr.log("charon"))
+    since = sr.log_size("charon")
     ctl(sr, "reload")
     sr.wait_for_log("charon", "reached self-signed root ca", since)
     if any(e["event"] == "member-down" for e in events.events):

@@ -64,7 +64,7 @@ def established(lab, name):
 
 def test_session_comes_up_from_nothing_in_esp(channel):
     for name in ("one", "two", "three"):
-        assert established(channel, name)
+        wait_for(lambda n=name: established(channel, n), f"the session of {name}")
         mine = states(channel[name])
         assert {s["src"] for s in mine} | {s["dst"] for s in mine} == {
             SR_ADDRESS, channel.site(name).gateway}
@@ -77,9 +77,10 @@ def test_session_comes_up_from_nothing_in_esp(channel):
 def test_session_survives_epochs(channel):
     """And no Sender-ID pair of the S/R is in use twice."""
     up = {name: established(channel, name) for name in ("one", "two", "three")}
+    assert all(up.values())
     first = {s["spi"] for s in states(channel["sr"])}
     wait_for(lambda: not first & {s["spi"] for s in states(channel["sr"])},
-             "other SAs with every member", 60)
+             "other SAs with every member", 120)
     assert {name: established(channel, name) for name in up} == up
     assert_nothing_in_clear(channel)
 
@@ -95,10 +96,10 @@ def test_charon_of_the_reflector_restarts(channel, end):
     start_charon(channel["sr"])
     wait_for(lambda: heard(channel["sr"]) == {
         channel.site(n).gateway for n in ("one", "two", "three")},
-        "packets of every member by its new SAs", 60)
+        "packets of every member by its new SAs", 120)
     channel.wait_until_up()
     wait_for(lambda: all(established(channel, n)
-                         for n in ("one", "two", "three")), "all sessions", 60)
+                         for n in ("one", "two", "three")), "all sessions", 120)
     after = {s["spi"] & 0xffffff for s in states(channel["sr"])
              if s["src"] == SR_ADDRESS}
     assert after and not before & after, "the S/R has new Sender-IDs"
@@ -157,5 +158,5 @@ def test_member_without_a_channel_is_told(channel):
         wait_for(lambda: not established(channel, "two"), "its session to end")
     finally:
         channel.restore("two")
-    wait_for(lambda: established(channel, "two"), "its session", 60)
+    wait_for(lambda: established(channel, "two"), "its session", 120)
     channel.wait_until_up()

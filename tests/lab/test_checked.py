@@ -49,7 +49,7 @@ def test_nothing_found_by_valgrind_and_ubsan(own_lab):
     lab.start()
     lab.wait_until_up(180)
     site, host = lab.site("blue1"), lab["blue1"]
-    assert lab.asked(site, "blue", "10.2.0.10") == "blue2.blue"
+    assert lab.answer(site, "blue", "10.2.0.10") == "blue2.blue"
 
     epoch = host.bgp_json("show bgp group-vpn")["groups"]["blue"]["epoch"]
     other = lab.registered("blue")["blue2"]
@@ -68,18 +68,18 @@ def test_nothing_found_by_valgrind_and_ubsan(own_lab):
     lab.wait_until_up(180)
 
     lab.reconfigure("blue1", member_swanctl(site, lab.network, groups=[]))
-    wait_for(lambda: not host.states(), "the group to be gone", 60)
+    wait_for(lambda: not host.states(), "the group to be gone", 120)
     lab.restore("blue1")
     lab.wait_until_up(180)
     wait_for(lambda: host.bgp_json("show bgp group-vpn")["groups"]["blue"]
-             ["epoch"] > epoch, "another epoch", 120)
+             ["epoch"] > epoch, "another epoch", 240)
     host.vtysh("show bgp group-vpn", "show bgp group-vpn json",
                "show bgp group-vpn blue members", "show running-config")
-    assert lab.asked(site, "blue", "10.2.0.10") == "blue2.blue"
+    assert lab.answer(site, "blue", "10.2.0.10") == "blue2.blue"
 
     for checked in (host, lab["sr"]):
         for daemon in (checked.charon, checked.bgpd):
-            assert daemon.stop(60) == 0
+            assert daemon.stop(180) == 0
             output = checked.output(daemon.name)
             assert "ERROR SUMMARY" in output
             assert not complaints(output), "\n\n".join(complaints(output))

@@ -20,7 +20,7 @@ def stops_at(host, group, target, step, reason):
         shown = explain(host, group, target)
         return shown.get("stopsAt") == step and reason in shown["reason"] \
             and shown
-    shown = wait_for(check, f"{target} to stop at {step}: {reason}", 40)
+    shown = wait_for(check, f"{target} to stop at {step}: {reason}", 120)
     names = [s["step"] for s in shown["steps"]]
     assert [s["ok"] for s in shown["steps"]] == [True] * (len(names) - 1) + [False]
     assert names[-1] == step and shown["toDo"]
@@ -32,7 +32,7 @@ def complete(host, group, target, steps=STEPS):
         shown = explain(host, group, target)
         names = [s["step"] for s in shown["steps"]]
         return "stopsAt" not in shown and names == list(steps) and shown
-    shown = wait_for(check, f"{target} to be explained to the end", 40)
+    shown = wait_for(check, f"{target} to be explained to the end", 120)
     assert all(s["ok"] for s in shown["steps"])
     return [s["text"] for s in shown["steps"]]
 
@@ -49,9 +49,12 @@ def test_all_is_well(lab):
         assert text[7] == f"10.2.0.0/24 via {site.gateway} dev gv-blue"
     assert "10.1.0.0/24 is this site's own" in complete(
         host, "blue", "10.1.0.10", (*STEPS[:4], "route"))[-1]
-    lines = host.vtysh("show bgp group-vpn blue explain 10.2.0.10").splitlines()
+
+    def as_text():
+        return host.vtysh("show bgp group-vpn blue explain 10.2.0.10").splitlines()
+    lines = wait_for(lambda: all("  ok: " in x for x in as_text()) and as_text(),
+                     "the same as text")
     assert [x.split("  ")[0] for x in lines] == STEPS
-    assert all("  ok: " in x for x in lines)
 
 
 def test_at_the_reflector(lab):
@@ -61,12 +64,15 @@ def test_at_the_reflector(lab):
         text = complete(sr, "blue", site.gateway, AT_SR)
         return "1 routes of it, reflected to the 2 other members" in text[4] \
             and text
-    text = wait_for(settled, "a change of route epoch to be over", 60)
+    text = wait_for(settled, "a change of route epoch to be over", 120)
     assert site.identity in text[2] and f"{site.gateway} established" in text[3]
-    sealed = next(r["prefix"] for r in sr.bgp_json(
-        "show bgp group-vpn blue routes")["routes"]
-        if r["gateway"] == site.gateway)
-    assert complete(sr, "blue", sealed, AT_SR) == text
+
+    def sealed():
+        return next(r["prefix"] for r in sr.bgp_json(
+            "show bgp group-vpn blue routes")["routes"]
+            if r["gateway"] == site.gateway)
+    wait_for(lambda: complete(sr, "blue", sealed(), AT_SR) == settled(),
+             "the same to be explained by the sealed route", 120)
     stops_at(sr, "blue", "10.1.0.10", "member", "sealed an S/R cannot read")
     stops_at(sr, "blue", lab.site("outsider").gateway, "member",
              "no registered member")
@@ -174,7 +180,11 @@ def test_summary_detail_and_clear(lab):
     wait_for(lambda: refreshes(json.loads(sr.vtysh(
         f"show bgp neighbors {lab.site('blue1').gateway} json")))
         > refreshes(before), "a route refresh to be asked for")
-    lab["blue1"].vtysh("clear bgp group-vpn blue soft",
-                       "clear bgp group-vpn blue counters")
-    assert set(lab.drops("blue1", "blue").values()) == {0}
+    lab["blue1"].vtysh("clear bgp group-vpn blue soft")
+
+    def cleared():
+        """Routes that come again may be counted again."""
+        lab["blue1"].vtysh("clear bgp group-vpn blue counters")
+        return set(lab.drops("blue1", "blue").values()) == {0}
+    wait_for(cleared, "the counters to be cleared")
     complete(lab["blue1"], "blue", "10.2.0.10")

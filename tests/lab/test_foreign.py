@@ -191,7 +191,7 @@ def test_through_reflectors_that_know_no_groups(foreign):
     sites = lab.network.sites
     for site in sites:
         for other in lab.network.others(site, "blue"):
-            assert lab.asked(site, "blue", other.end_host_address("blue")) == \
+            assert lab.answer(site, "blue", other.end_host_address("blue")) == \
                 f"{other.name}.blue"
     # The S/R holds what comes against the registration all the same.
     assert not any(sum(g.get("dropped", {}).values()) for g in

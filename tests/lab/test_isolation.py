@@ -11,10 +11,10 @@ def test_overlapping_prefixes_are_told_apart(lab):
     for site, group, expected in (("dual", "blue", "blue1.blue"),
                                   ("dual", "red", "red1.red"),
                                   ("blue2", "blue", "blue1.blue")):
-        assert lab.asked(lab.site(site), group, "10.1.0.10") == expected
+        assert lab.answer(lab.site(site), group, "10.1.0.10") == expected
     for site, group, expected in (("blue1", "blue", "dual.blue"),
                                   ("red1", "red", "dual.red")):
-        assert lab.asked(lab.site(site), group, "10.5.0.10") == expected
+        assert lab.answer(lab.site(site), group, "10.5.0.10") == expected
 
 
 def test_other_groups_and_outsiders_reach_nothing(lab):
@@ -75,7 +75,7 @@ def test_members_own_clear_packets_do_not_leave(lab):
               "neigh replace 203.0.113.254 lladdr 203.0.113.254 dev gv-blue nud permanent")
     try:
         assert lab.asked(lab.site("blue1"), "blue", "10.77.0.10") is None
-        lab["blue1"].ping("203.0.113.254", count=1)
+        lab["blue1"].ping("203.0.113.254", count=1, wait=1)
     finally:
         device.ip("route del 10.77.0.0/24 vrf blue",
                   "neigh del 203.0.113.254 dev gv-blue")
