@@ -144,89 +144,119 @@ bool gvpn_name_is_valid(struct vty *vty, const char *name)
 	return false;
 }
 
-static int member_add(struct vty *vty, struct bgp *bgp, const char *name,
-		      bool plain)
+static enum gvpn_rmap rmap_of(const struct cmd_token *direction)
+{
+	return strcmp(direction->text, "in") == 0 ? GVPN_RMAP_IN
+						  : GVPN_RMAP_OUT;
+}
+
+/* The instance's binding; any of its lines makes it.  NULL, and told: it can not
+ * be bound. */
+static struct gvpn_bind *member_get(struct vty *vty, struct bgp *bgp,
+				    const char *name)
 {
 	struct gvpn_bind *bind = gvpn_bind_find(name);
 
-	if (bind && bind->bgp == bgp) {
-		gvpn_bind_set_plain(bind, plain);
-		return CMD_SUCCESS;
-	}
+	if (bind && bind->bgp == bgp)
+		return bind;
 	if (bind) {
 		vty_out(vty, "%% group %s is already bound to %s\n", name,
 			bind->bgp->name_pretty);
-		return CMD_WARNING_CONFIG_FAILED;
+		return NULL;
 	}
 	if (bgp->inst_type == BGP_INSTANCE_TYPE_VIEW) {
 		vty_out(vty,
 			"%% %s is a view and has no routing table to "
 			"exchange\n",
 			bgp->name);
-		return CMD_WARNING_CONFIG_FAILED;
+		return NULL;
 	}
 	if (!gvpn_name_is_valid(vty, name))
-		return CMD_WARNING_CONFIG_FAILED;
+		return NULL;
 	bind = gvpn_bind_new(bgp, name);
-	bind->plain = plain;
 	gvpn_config_changed();
-	return CMD_SUCCESS;
+	return bind;
 }
 
-static int member_del(struct vty *vty, struct bgp *bgp, const char *name)
+/* For what is taken back.  frr-reload.py takes back every line of a binding, of
+ * which the first one may have taken the others along; and of a line that is
+ * refused it takes back what is left without the last word, and so on: here
+ * that would be the whole binding.  So what is not there is told, and no
+ * error. */
+static struct gvpn_bind *member_find(struct vty *vty, const struct bgp *bgp,
+				     const char *name)
 {
 	struct gvpn_bind *bind = gvpn_bind_find(name);
 
-	if (!bind || bind->bgp != bgp) {
-		vty_out(vty, "%% group %s is not bound to %s\n", name,
-			bgp->name_pretty);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	gvpn_bind_free(bind);
-	gvpn_config_changed();
-	return CMD_SUCCESS;
+	if (bind && bind->bgp == bgp)
+		return bind;
+	vty_out(vty, "%% group %s is not bound to %s\n", name,
+		bgp->name_pretty);
+	return NULL;
 }
 
 DEFUN(gvpn_member, gvpn_member_cmd, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
+
+	return member_get(vty, bgp, argv[2]->arg) ? CMD_SUCCESS
+						  : CMD_WARNING_CONFIG_FAILED;
+}
+
+DEFUN(no_gvpn_member, no_gvpn_member_cmd, GVPN_CMD_NO_MEMBER,
+      GVPN_HELP_NO_MEMBER)
+{
+	VTY_DECLVAR_CONTEXT(bgp, bgp);
+	struct gvpn_bind *bind = member_find(vty, bgp, argv[3]->arg);
+
+	if (bind) {
+		gvpn_bind_free(bind);
+		gvpn_config_changed();
+	}
+	return CMD_SUCCESS;
+}
+
+DEFUN(gvpn_member_plain, gvpn_member_plain_cmd, GVPN_CMD_MEMBER_PLAIN,
+      GVPN_HELP_MEMBER_PLAIN)
+{
+	VTY_DECLVAR_CONTEXT(bgp, bgp);
 	bool no = is_negated(argv);
 	const char *name = argv[2 + no]->arg;
-	bool plain = strcmp(argv[argc - 1]->text, "plain") == 0;
+	struct gvpn_bind *bind =
+		no ? member_find(vty, bgp, name) : member_get(vty, bgp, name);
 
-	return no ? member_del(vty, bgp, name)
-		  : member_add(vty, bgp, name, plain);
+	if (bind)
+		gvpn_bind_set_plain(bind, !no);
+	return bind || no ? CMD_SUCCESS : CMD_WARNING_CONFIG_FAILED;
 }
 
 DEFUN(gvpn_member_rmap, gvpn_member_rmap_cmd, GVPN_CMD_MEMBER_RMAP,
       GVPN_HELP_MEMBER_RMAP)
 {
 	VTY_DECLVAR_CONTEXT(bgp, bgp);
-	bool no = is_negated(argv);
-	const char *name = argv[2 + no]->arg;
-	const char *map = argv[4 + no]->arg;
-	struct gvpn_bind *bind = gvpn_bind_find(name);
-	enum gvpn_rmap which = strcmp(argv[argc - 1]->text, "in") == 0
-				       ? GVPN_RMAP_IN
-				       : GVPN_RMAP_OUT;
+	struct gvpn_bind *bind = member_get(vty, bgp, argv[2]->arg);
 
-	/* frr-reload.py takes back every line of a binding, and the first one
-	 * took the others along. */
-	if (no && !bind)
-		return CMD_SUCCESS;
-	if (!bind || bind->bgp != bgp) {
-		vty_out(vty,
-			"%% group %s is not bound to %s: \"group-vpn member "
-			"%s\" first\n",
-			name, bgp->name_pretty, name);
+	if (!bind)
 		return CMD_WARNING_CONFIG_FAILED;
-	}
-	if (no && (!bind->rmap[which] || strcmp(bind->rmap[which], map) != 0)) {
+	gvpn_rmap_set(bind, rmap_of(argv[argc - 1]), argv[4]->arg);
+	return CMD_SUCCESS;
+}
+
+DEFUN(no_gvpn_member_rmap, no_gvpn_member_rmap_cmd, GVPN_CMD_NO_MEMBER_RMAP,
+      GVPN_HELP_NO_MEMBER_RMAP)
+{
+	VTY_DECLVAR_CONTEXT(bgp, bgp);
+	enum gvpn_rmap which = rmap_of(argv[argc - 1]);
+	const char *name = argv[3]->arg, *map = argv[5]->arg;
+	struct gvpn_bind *bind = member_find(vty, bgp, name);
+
+	if (!bind)
+		return CMD_SUCCESS;
+	if (bind->rmap[which] && strcmp(bind->rmap[which], map) == 0)
+		gvpn_rmap_set(bind, which, NULL);
+	else
 		vty_out(vty, "%% %s is not the route-map of group %s %s\n", map,
 			name, argv[argc - 1]->text);
-		return CMD_WARNING_CONFIG_FAILED;
-	}
-	gvpn_rmap_set(bind, which, no ? NULL : map);
 	return CMD_SUCCESS;
 }
 
@@ -243,8 +273,10 @@ static void bind_write(struct vty *vty, const struct gvpn_bind *bind)
 	static const char *const words[GVPN_RMAPS] = {"in", "out"};
 	enum gvpn_rmap which;
 
-	vty_out(vty, " group-vpn member %s%s\n", bind->name,
-		bind->plain ? " plain" : "");
+	/* A line for each thing: frr-reload.py changes line by line. */
+	vty_out(vty, " group-vpn member %s\n", bind->name);
+	if (bind->plain)
+		vty_out(vty, " group-vpn member %s plain\n", bind->name);
 	for (which = 0; which < GVPN_RMAPS; which++)
 		if (bind->rmap[which])
 			vty_out(vty, " group-vpn member %s route-map %s %s\n",
@@ -454,7 +486,10 @@ static void commands_install(void)
 	install_element(BGP_NODE, &gvpn_socket_cmd);
 	install_element(BGP_NODE, &no_gvpn_socket_cmd);
 	install_element(BGP_NODE, &gvpn_member_cmd);
+	install_element(BGP_NODE, &no_gvpn_member_cmd);
+	install_element(BGP_NODE, &gvpn_member_plain_cmd);
 	install_element(BGP_NODE, &gvpn_member_rmap_cmd);
+	install_element(BGP_NODE, &no_gvpn_member_rmap_cmd);
 	install_element(ENABLE_NODE, &gvpn_debug_bgp_cmd);
 	install_element(CONFIG_NODE, &gvpn_debug_bgp_cmd);
 	gvpn_show_init();

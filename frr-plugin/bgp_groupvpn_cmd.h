@@ -86,21 +86,31 @@
 #define GVPN_CMD_NO_SOCKET "no group-vpn socket [PATH]"
 #define GVPN_HELP_NO_SOCKET NO_STR GVPN_HELP_SOCKET
 
-#define GVPN_CMD_MEMBER "[no] group-vpn member " GVPN_GROUP " [plain]"
-#define GVPN_HELP_MEMBER                                                       \
-	NO_STR GVPN_STR "Exchange this instance's routes in a group\n"         \
-			"Name of the group in charon's configuration\n"        \
-			"As ordinary VPN routes that anybody can read\n"
+#define GVPN_MEMBER_STR                                                        \
+	GVPN_STR "Exchange this instance's routes in a group\n"                \
+		 "Name of the group in charon's configuration\n"
+#define GVPN_RMAP_STR                                                          \
+	"Filter the routes and set their attributes\n"                         \
+	"Name of a route-map\n"                                                \
+	"Of the routes that come from the group\n"                             \
+	"Of the routes that are announced to it\n"
 
-#define GVPN_CMD_MEMBER_RMAP                                                   \
-	"[no] group-vpn member " GVPN_GROUP " route-map RMAP_NAME <in|out>"
-#define GVPN_HELP_MEMBER_RMAP                                                  \
-	NO_STR GVPN_STR "Exchange this instance's routes in a group\n"         \
-			"Name of the group in charon's configuration\n"        \
-			"Filter the routes and set their attributes\n"         \
-			"Name of a route-map\n"                                \
-			"Of the routes that come from the group\n"             \
-			"Of the routes that are announced to it\n"
+#define GVPN_CMD_MEMBER "group-vpn member " GVPN_GROUP
+#define GVPN_HELP_MEMBER GVPN_MEMBER_STR
+
+#define GVPN_CMD_NO_MEMBER "no " GVPN_CMD_MEMBER
+#define GVPN_HELP_NO_MEMBER NO_STR GVPN_HELP_MEMBER
+
+#define GVPN_CMD_MEMBER_PLAIN "[no] " GVPN_CMD_MEMBER " plain"
+#define GVPN_HELP_MEMBER_PLAIN                                                 \
+	NO_STR GVPN_MEMBER_STR "As ordinary VPN routes that anybody can "      \
+			       "read\n"
+
+#define GVPN_CMD_MEMBER_RMAP GVPN_CMD_MEMBER " route-map RMAP_NAME <in|out>"
+#define GVPN_HELP_MEMBER_RMAP GVPN_MEMBER_STR GVPN_RMAP_STR
+
+#define GVPN_CMD_NO_MEMBER_RMAP "no " GVPN_CMD_MEMBER_RMAP
+#define GVPN_HELP_NO_MEMBER_RMAP NO_STR GVPN_HELP_MEMBER_RMAP
 
 #define GVPN_NEIGHBOR_STR                                                      \
 	"Specify neighbor router\n"                                            \

@@ -43,8 +43,13 @@ DEFSH(VTYSH_BGPD, no_gvpn_static_member_sh, GVPN_CMD_NO_STATIC_MEMBER,
 DEFSH(VTYSH_BGPD, gvpn_socket_sh, GVPN_CMD_SOCKET, GVPN_HELP_SOCKET)
 DEFSH(VTYSH_BGPD, no_gvpn_socket_sh, GVPN_CMD_NO_SOCKET, GVPN_HELP_NO_SOCKET)
 DEFSH(VTYSH_BGPD, gvpn_member_sh, GVPN_CMD_MEMBER, GVPN_HELP_MEMBER)
+DEFSH(VTYSH_BGPD, no_gvpn_member_sh, GVPN_CMD_NO_MEMBER, GVPN_HELP_NO_MEMBER)
+DEFSH(VTYSH_BGPD, gvpn_member_plain_sh, GVPN_CMD_MEMBER_PLAIN,
+      GVPN_HELP_MEMBER_PLAIN)
 DEFSH(VTYSH_BGPD, gvpn_member_rmap_sh, GVPN_CMD_MEMBER_RMAP,
       GVPN_HELP_MEMBER_RMAP)
+DEFSH(VTYSH_BGPD, no_gvpn_member_rmap_sh, GVPN_CMD_NO_MEMBER_RMAP,
+      GVPN_HELP_NO_MEMBER_RMAP)
 DEFSH(VTYSH_BGPD, gvpn_neighbor_transit_sh, GVPN_CMD_NEIGHBOR_TRANSIT,
       GVPN_HELP_NEIGHBOR_TRANSIT)
 DEFSH(VTYSH_BGPD, gvpn_neighbor_member_sh, GVPN_CMD_NEIGHBOR_MEMBER,
@@ -225,7 +230,10 @@ __attribute__((visibility("default"))) void vtysh_groupvpn_install(void)
 	install_element(BGP_NODE, &gvpn_socket_sh);
 	install_element(BGP_NODE, &no_gvpn_socket_sh);
 	install_element(BGP_NODE, &gvpn_member_sh);
+	install_element(BGP_NODE, &no_gvpn_member_sh);
+	install_element(BGP_NODE, &gvpn_member_plain_sh);
 	install_element(BGP_NODE, &gvpn_member_rmap_sh);
+	install_element(BGP_NODE, &no_gvpn_member_rmap_sh);
 	install_element(BGP_NODE, &gvpn_neighbor_transit_sh);
 	install_element(BGP_NODE, &gvpn_neighbor_member_sh);
 	install_element(BGP_NODE, &no_gvpn_neighbor_member_sh);

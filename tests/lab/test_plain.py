@@ -93,7 +93,8 @@ def test_plain_routes(own_lab):
     assert "2001:db8:1::/48" in sr.bgp("show bgp ipv6 vpn")
 
     # Who seals takes nothing plain; who is plain takes what is sealed.
-    two.configure("router bgp 65002", "group-vpn member blue")
+    two.configure("router bgp 65002", "no group-vpn member blue plain")
+    assert " group-vpn member blue\n" in two.vtysh("show running-config")
     wait_for(lambda: "10.1.0.0/24" not in lab.routes(lab.site("two"), "blue"),
              "plain routes to be refused")
     assert lab.drops("two", "blue")["plain"] > 0

@@ -7,6 +7,8 @@ import pytest
 from lab import FRR_DAEMONS, Daemon, wait_for
 from sites import Network, Site, member_frr
 from test_paths import kernel, unicast
+from test_route_epoch import RouteMonitor
+from test_static import reload, run_with
 
 
 def announced(host, group="blue"):
@@ -67,7 +69,7 @@ def test_route_maps(lab):
         dual.configure(at_dual, f"no {MEMBER} from-group in")
         wait_for(lambda: {ours, theirs} <= set(kernel(dual)), "all of it")
         shown = dual.vtysh("configure terminal", at_dual,
-                           f"no {MEMBER} from-group in", check=False)
+                           f"no {MEMBER} from-group in")
         assert "from-group is not the route-map of group blue" in shown
         # As frr-reload.py does it, after "no group-vpn member other".
         dual.configure(at_dual, f"no {MEMBER.replace('blue', 'other')} from-group in")
@@ -80,6 +82,67 @@ def test_route_maps(lab):
                     "exit-address-family", "exit", "no route-map to-group",
                     "no ip prefix-list few", check=False)
     wait_for(lambda: announced(blue1) == {ours}, "the LAN alone")
+
+
+HOME, HOME6 = "10.99.5.0/24", "2001:db8:99::/48"
+OTHER6 = "2001:db8:98::/48"
+
+
+def test_a_reload_keeps_the_route_maps(lab):
+    """frr-reload.py puts "plain" in and takes it out; what the route-map keeps at
+    home stays there all along."""
+    blue1, dual = lab["blue1"], lab["dual"]
+    site = lab.site("blue1")
+    at = f"router bgp {site.asn} vrf blue"
+    line, plain = " group-vpn member blue\n", " group-vpn member blue plain\n"
+    text = member_frr(site)
+    dual.configure(f"router bgp {lab.site('dual').asn} vrf blue",
+                   "group-vpn member blue plain")
+    try:
+        # The route-map first: that is how to do it by hand.
+        blue1.configure(at, "no group-vpn member blue",
+                        f"ip prefix-list home permit {HOME}",
+                        f"ipv6 prefix-list home permit {HOME6}",
+                        "route-map to-group deny 10",
+                        "match ip address prefix-list home", "exit",
+                        "route-map to-group deny 20",
+                        "match ipv6 address prefix-list home", "exit",
+                        "route-map to-group permit 30", "exit",
+                        at, f"{MEMBER} to-group out",
+                        "no bgp network import-check",
+                        "address-family ipv4 unicast", f"network {HOME}",
+                        "exit-address-family", "address-family ipv6 unicast",
+                        f"network {HOME6}", f"network {OTHER6}")
+        blue1.vtysh("write memory")
+        sealed = blue1.read("/etc/frr/frr.conf")
+        assert line in sealed and f" {MEMBER} to-group out\n" in sealed
+
+        def taken():
+            return OTHER6 in dual.bgp("show bgp vrf blue ipv6 unicast")
+        wait_for(taken, "what the route-map permits at another site")
+        monitor = RouteMonitor(dual)
+        for wanted in (sealed.replace(line, line + plain), sealed):
+            since = blue1.log_size("bgpd")
+            blue1.write("/etc/frr/frr.conf", wanted)
+            reload(blue1)
+            blue1.vtysh("write memory")
+            assert blue1.read("/etc/frr/frr.conf") == wanted
+            wait_for(lambda p=plain in wanted: p == (
+                OTHER6 in lab["sr"].bgp("show bgp ipv6 vpn")),
+                "the S/R to have it in clear, or not any more")
+            wait_for(taken, "it at the other site")
+            assert "no longer announcing" not in blue1.log("bgpd", since)
+        assert not [x for x in monitor.lines("") if HOME in x or HOME6 in x]
+        # Which the monitor would have seen.
+        monitor = RouteMonitor(dual)
+        blue1.configure(at, f"no {MEMBER} to-group out")
+        wait_for(lambda: HOME in kernel(dual), "what was kept at home")
+        assert monitor.lines(HOME)
+    finally:
+        dual.configure(f"router bgp {lab.site('dual').asn} vrf blue",
+                       "no group-vpn member blue plain")
+        run_with(blue1, text)
+    lab.wait_until_up()
 
 
 CE_AS = 64777
