@@ -36,7 +36,7 @@ void gvpn_config_changed(void)
 {
 	gvpn_ctl_update();
 	gvpn_group_refresh_all();
-	gvpn_policy_apply();
+	gvpn_policy_follow();
 }
 
 /* Configuration commands -------------------------------------------------- */
@@ -363,8 +363,9 @@ static bool abbreviates(const char *word, const char *command)
 }
 
 /* "[no] neighbor X ..." or "[no] bgp ..." may give neighbours routes that they
- * had not.  The first concerns X only: where members name others, finding what
- * a neighbour may have takes its time. */
+ * had not.  The first concerns X only, and not all is looked at at once if that
+ * is a peer-group: where members name others, finding what a neighbour may have
+ * takes its time. */
 static void follow_neighbors(const char *command)
 {
 	struct bgp *bgp = bgp_get_default();
@@ -378,10 +379,12 @@ static void follow_neighbors(const char *command)
 	at = strcmp(words[0], "no") == 0;
 	if (abbreviates(words[at], "neighbor")) {
 		named = gvpn_neighbor_named(bgp, words[at + 1]);
-		if (named)
-			gvpn_policy_apply_named(named);
+		if (named && CHECK_FLAG(named->sflags, PEER_STATUS_GROUP))
+			gvpn_policy_follow();
+		else if (named)
+			gvpn_policy_apply_peer(named);
 	} else if (abbreviates(words[at], "bgp")) {
-		gvpn_policy_apply();
+		gvpn_policy_follow();
 	}
 }
 

@@ -28,7 +28,9 @@
  *
  * Everything runs on bgpd's main thread.  Two rules keep bgpd responsive:
  * hooks only queue, and an event handles a bounded number of items
- * (GVPN_BATCH) before it yields.
+ * (GVPN_BATCH) before it yields.  To put items into a queue, a list operation
+ * for each, is not bounded, nor is the end of a group or of its binding, which
+ * takes back all of its opened routes at once.
  */
 #ifndef BGP_GROUPVPN_H
 #define BGP_GROUPVPN_H
@@ -625,7 +627,11 @@ void gvpn_policy_apply(void);
 void gvpn_policy_apply_peer(struct peer *peer);
 /* The same for one, or for the members of a peer-group (its configuration). */
 void gvpn_policy_apply_named(struct peer *named);
-/* The same for all, in the background; then calls done. */
+/* After a configuration command: neighbours without a map that they should have
+ * get it at once, as they might be sent anything; who has another one that is
+ * not the right one any more, in the background. */
+void gvpn_policy_follow(void);
+/* The same for all, in the background; then calls done, if that is not NULL. */
 void gvpn_policy_apply_soon(void (*done)(void));
 /* Puts the users' maps back where ours are, for while the configuration is
  * written; and the reverse. */

@@ -387,24 +387,38 @@ static void policy_set(struct gvpn_policy *policy, struct peer *peer, afi_t afi,
 		gvpn_rr_walk();
 }
 
+static struct gvpn_policy *policy_find(const struct peer *peer, afi_t afi,
+				       safi_t safi, int direct)
+{
+	struct gvpn_policy ref = {
+		.peer = (struct peer *)peer,
+		.afi = afi,
+		.safi = safi,
+		.direct = direct,
+	};
+
+	return gvpn_policies_find(policies, &ref);
+}
+
+/* Whether it is policy's map that the neighbour has. */
+static bool is_in_place(const struct gvpn_policy *policy,
+			const struct bgp_filter *filter)
+{
+	const char *current = policy ? filter->map[policy->direct].name : NULL;
+
+	return current && strcmp(current, policy->map->name) == 0;
+}
+
 static void policy_apply(struct peer *peer, afi_t afi, safi_t safi, int direct)
 {
-	struct gvpn_policy *policy, ref = {
-					    .peer = peer,
-					    .afi = afi,
-					    .safi = safi,
-					    .direct = direct,
-				    };
+	struct gvpn_policy *policy = policy_find(peer, afi, safi, direct);
 	struct bgp_filter *filter = &peer->filter[afi][safi];
-	const char *current = filter->map[direct].name;
+	bool in_place = is_in_place(policy, filter);
 	struct gvpn_map wanted = {};
 	struct gvpn_map *map;
-	bool in_place;
 
-	policy = gvpn_policies_find(policies, &ref);
-	in_place = policy && current && strcmp(current, policy->map->name) == 0;
 	wanted.kind = wanted_kind(peer, afi, safi, direct);
-	wanted.user = in_place ? policy->map->user : (char *)current;
+	wanted.user = in_place ? policy->map->user : filter->map[direct].name;
 	if (!rfc8212_permits(peer, filter, direct, wanted.user))
 		wanted.kind = GVPN_MAP_NONE;
 
@@ -426,20 +440,38 @@ static void policy_apply(struct peer *peer, afi_t afi, safi_t safi, int direct)
 		policy_set(policy, peer, afi, safi, direct, map);
 }
 
+/* Where a neighbour may have maps of ours. */
+static const struct {
+	afi_t afi;
+	safi_t safi;
+	int direct;
+} places[] = {
+	{AFI_IP6, SAFI_MPLS_VPN, RMAP_IN},
+	{AFI_IP6, SAFI_MPLS_VPN, RMAP_OUT},
+	{AFI_IP, SAFI_MPLS_VPN, RMAP_IN},
+	{AFI_IP, SAFI_MPLS_VPN, RMAP_OUT},
+	{AFI_IP, SAFI_UNICAST, RMAP_OUT},
+	{AFI_IP, SAFI_LABELED_UNICAST, RMAP_OUT},
+	{AFI_IP6, SAFI_UNICAST, RMAP_OUT},
+	{AFI_IP6, SAFI_LABELED_UNICAST, RMAP_OUT},
+};
+
+static bool has_maps(const struct peer *peer)
+{
+	return !CHECK_FLAG(peer->sflags, PEER_STATUS_GROUP) &&
+	       peer != peer->bgp->peer_self &&
+	       gvpn_peer_status(peer) != Deleted;
+}
+
 void gvpn_policy_apply_peer(struct peer *peer)
 {
-	if (CHECK_FLAG(peer->sflags, PEER_STATUS_GROUP) ||
-	    peer == peer->bgp->peer_self || gvpn_peer_status(peer) == Deleted)
-		return;
+	unsigned int i;
 
-	policy_apply(peer, AFI_IP6, SAFI_MPLS_VPN, RMAP_IN);
-	policy_apply(peer, AFI_IP6, SAFI_MPLS_VPN, RMAP_OUT);
-	policy_apply(peer, AFI_IP, SAFI_MPLS_VPN, RMAP_IN);
-	policy_apply(peer, AFI_IP, SAFI_MPLS_VPN, RMAP_OUT);
-	policy_apply(peer, AFI_IP, SAFI_UNICAST, RMAP_OUT);
-	policy_apply(peer, AFI_IP, SAFI_LABELED_UNICAST, RMAP_OUT);
-	policy_apply(peer, AFI_IP6, SAFI_UNICAST, RMAP_OUT);
-	policy_apply(peer, AFI_IP6, SAFI_LABELED_UNICAST, RMAP_OUT);
+	if (!has_maps(peer))
+		return;
+	for (i = 0; i < array_size(places); i++)
+		policy_apply(peer, places[i].afi, places[i].safi,
+			     places[i].direct);
 }
 
 void gvpn_policy_apply(void)
@@ -452,6 +484,37 @@ void gvpn_policy_apply(void)
 		return;
 	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
 		gvpn_policy_apply_peer(peer);
+}
+
+/* Gives the neighbour the maps of which it has none. */
+static void apply_missing(struct peer *peer)
+{
+	const struct gvpn_policy *policy;
+	unsigned int i;
+
+	if (!has_maps(peer))
+		return;
+	for (i = 0; i < array_size(places); i++) {
+		policy = policy_find(peer, places[i].afi, places[i].safi,
+				     places[i].direct);
+		if (!is_in_place(policy,
+				 &peer->filter[places[i].afi][places[i].safi]))
+			policy_apply(peer, places[i].afi, places[i].safi,
+				     places[i].direct);
+	}
+}
+
+void gvpn_policy_follow(void)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
+		apply_missing(peer);
+	gvpn_policy_apply_soon(NULL);
 }
 
 void gvpn_policy_apply_named(struct peer *named)
@@ -500,14 +563,16 @@ static void apply_run(struct event *t)
 	if (applying) {
 		apply_next = 0;
 		event_add_event(gvpn.master, apply_run, NULL, 0, &t_apply);
-	} else {
+	} else if (apply_done) {
 		apply_done();
+		apply_done = NULL;
 	}
 }
 
 void gvpn_policy_apply_soon(void (*done)(void))
 {
-	apply_done = done;
+	if (done)
+		apply_done = done;
 	/* A pass is finished first: else who is last might never have a turn
 	 * while registrations keep coming. */
 	if (applying) {

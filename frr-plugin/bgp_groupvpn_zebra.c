@@ -33,8 +33,11 @@ struct gvpn_hop {
 };
 
 PREDECL_HASH(gvpn_fibs);
+PREDECL_DLIST(gvpn_fib_queue);
 struct gvpn_fib {
 	struct gvpn_fibs_item item;
+	struct gvpn_fib_queue_item queue_item;
+	bool queued; /* to be looked at by refresh_run() */
 	struct bgp *bgp;
 	struct prefix prefix;
 	struct gvpn_hop hops[GVPN_HOPS_MAX]; /* ascending */
@@ -56,8 +59,10 @@ static uint32_t fib_hash(const struct gvpn_fib *fib)
 }
 
 DECLARE_HASH(gvpn_fibs, struct gvpn_fib, item, fib_cmp, fib_hash);
+DECLARE_DLIST(gvpn_fib_queue, struct gvpn_fib, queue_item);
 
 static struct gvpn_fibs_head fibs[1];
+static struct gvpn_fib_queue_head queue[1];
 static struct zclient *client;
 static struct event *t_refresh;
 
@@ -181,6 +186,8 @@ static void fib_update(struct gvpn_fib *fib, bool again)
 static void fib_remove(struct gvpn_fib *fib)
 {
 	fib_withdraw(fib);
+	if (fib->queued)
+		gvpn_fib_queue_del(queue, fib);
 	gvpn_fibs_del(fibs, fib);
 	XFREE(MTYPE_GROUPVPN_FIB, fib);
 }
@@ -292,13 +299,28 @@ void gvpn_zebra_forget_bgp(const struct bgp *bgp)
 static void refresh_run(struct event *t)
 {
 	struct gvpn_fib *fib;
+	unsigned int n;
 
-	frr_each (gvpn_fibs, fibs, fib)
+	for (n = 0; n < GVPN_BATCH; n++) {
+		fib = gvpn_fib_queue_pop(queue);
+		if (!fib)
+			return;
+		fib->queued = false;
 		fib_update(fib, false);
+	}
+	event_add_event(gvpn.master, refresh_run, NULL, 0, &t_refresh);
 }
 
 void gvpn_zebra_refresh(void)
 {
+	struct gvpn_fib *fib;
+
+	frr_each (gvpn_fibs, fibs, fib) {
+		if (fib->queued)
+			continue;
+		fib->queued = true;
+		gvpn_fib_queue_add_tail(queue, fib);
+	}
 	event_add_event(gvpn.master, refresh_run, NULL, 0, &t_refresh);
 }
 
@@ -317,8 +339,10 @@ static void on_connected(struct zclient *zclient)
 	struct gvpn_fib *fib;
 
 	zebra_route_notify_send(ZEBRA_ROUTE_NOTIFY_REQUEST, zclient, true);
+	/* It has none of what it was told before. */
 	frr_each (gvpn_fibs, fibs, fib)
-		fib_update(fib, true);
+		fib->vrf_id = VRF_UNKNOWN;
+	gvpn_zebra_refresh();
 }
 
 static int on_route_notify(ZAPI_CALLBACK_ARGS)
@@ -401,5 +425,6 @@ static int on_interface(struct bgp *bgp, struct interface *ifp)
 void gvpn_zebra_init(void)
 {
 	gvpn_fibs_init(fibs);
+	gvpn_fib_queue_init(queue);
 	hook_register(bgp_vrf_status_changed, on_interface);
 }
