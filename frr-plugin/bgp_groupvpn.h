@@ -774,11 +774,12 @@ struct gvpn_reading {
 	struct gv_attr a;
 	struct gv_inner inner;
 	uint8_t octets[GV_SIV_LEN + GV_INNER_MAX];
+	struct attr *injected[2]; /* of IPv4 and IPv6 routes, as first wanted */
 };
 /* Decodes and, if it is an active group's, checks it.  Valid until the next
  * call. */
-const struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,
-				     size_t len);
+struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,
+			       size_t len);
 /* A group, its being active, or its keys have changed. */
 void gvpn_read_forget(void);
 

@@ -30,8 +30,10 @@ static void group_refresh(struct gvpn_group *group);
 
 struct gvpn_group *gvpn_group_find(uint32_t id)
 {
-	struct gvpn_group ref = {.id = id};
+	struct gvpn_group ref;
 
+	/* Not all of it is cleared: this is done for every path. */
+	ref.id = id;
 	return gvpn_groups_find(gvpn.groups, &ref);
 }
 
@@ -531,8 +533,9 @@ const char *gvpn_bind_problem(const struct gvpn_bind *bind, char *buf,
 
 struct gvpn_member *gvpn_member_find(struct gvpn_group *group, uint16_t id)
 {
-	struct gvpn_member ref = {.id = id};
+	struct gvpn_member ref;
 
+	ref.id = id;
 	return gvpn_members_find(group->members, &ref);
 }
 
@@ -572,8 +575,10 @@ void gvpn_member_put(struct gvpn_member *member)
 
 struct gvpn_reg *gvpn_reg_find(uint32_t group_id, uint16_t member_id)
 {
-	struct gvpn_reg ref = {.group_id = group_id, .member_id = member_id};
+	struct gvpn_reg ref;
 
+	ref.group_id = group_id;
+	ref.member_id = member_id;
 	return gvpn_regs_find(gvpn.regs, &ref);
 }
 

@@ -18,8 +18,14 @@ static struct gvpn_reading *readings[READINGS];
 
 static void reading_free(struct gvpn_reading **reading)
 {
+	unsigned int i;
+
 	if (!*reading)
 		return;
+	for (i = 0; i < array_size((*reading)->injected); i++) {
+		if ((*reading)->injected[i])
+			bgp_attr_unintern(&(*reading)->injected[i]);
+	}
 	bgp_attr_unintern(&(*reading)->attr);
 	XFREE(MTYPE_GROUPVPN_READING, *reading);
 }
@@ -57,8 +63,8 @@ static enum gvpn_drop check(struct gvpn_reading *reading, const uint8_t *value,
 	return open_inner(reading, keys) ? GVPN_DROP_NONE : GVPN_DROP_SEAL;
 }
 
-const struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,
-				     size_t len)
+struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,
+			       size_t len)
 {
 	struct gvpn_reading **slot, *reading;
 	enum gv_attr_error error;

@@ -95,27 +95,21 @@ static void uninject(struct gvpn_heard *heard)
 	gvpn_own_unset(&heard->own);
 }
 
-/* The attributes of an opened route: those of the site, behind the AS path by
- * which it came.  The local preference is such that the site's own routes of
- * the same prefix are better.  NULL: there is no key for what the attribute
- * has sealed now; it is about to be judged again. */
-static struct attr *injected_attr(const struct gvpn_heard *heard,
+static uint32_t injected_pref(const struct bgp *bgp)
+{
+	return bgp->default_local_pref ? bgp->default_local_pref - 1 : 0;
+}
+
+static struct attr *injected_make(const struct gvpn_heard *heard,
+				  const struct gvpn_reading *reading,
 				  struct bgp *bgp)
 {
 	struct aspath *outer = heard->attr->aspath, *empty;
-	const struct gvpn_reading *reading;
-	const struct gv_inner *inner;
+	const struct gv_inner *inner = &reading->inner;
 	uint8_t octets[GV_INNER_MAX];
 	struct attr attr, *interned;
 	struct gv_inner plain;
-	const uint8_t *value;
 	size_t len;
-
-	value = gvpn_attr_value(heard->attr, &len);
-	reading = value ? gvpn_read(heard->attr, value, len) : NULL;
-	if (!reading || reading->drop)
-		return NULL;
-	inner = &reading->inner;
 
 	bgp_attr_default_set(&attr, bgp, BGP_ORIGIN_IGP);
 	empty = attr.aspath;
@@ -130,16 +124,40 @@ static struct attr *injected_attr(const struct gvpn_heard *heard,
 			  family2afi(heard->prefix.family));
 	attr.weight = 0;
 	SET_FLAG(attr.flag, ATTR_FLAG_BIT(BGP_ATTR_LOCAL_PREF));
-	attr.local_pref =
-		bgp->default_local_pref ? bgp->default_local_pref - 1 : 0;
+	attr.local_pref = injected_pref(bgp);
 	interned = gvpn_inner_intern(&attr, bgp, outer, inner);
 	aspath_unintern(&empty);
 	return interned;
 }
 
-/* Takes over the reference to attr; NULL: the route-map denies. */
+/* The attributes of an opened route: those of the site, behind the AS path by
+ * which it came.  The local preference is such that the site's own routes of
+ * the same prefix are better.  Made once for all routes that came with one
+ * attribute, and kept with what that says.  NULL: there is no key for what the
+ * attribute has sealed now; it is about to be judged again. */
+static const struct attr *injected_attr(const struct gvpn_heard *heard,
+					struct bgp *bgp)
+{
+	struct gvpn_reading *reading;
+	struct attr **injected;
+	const uint8_t *value;
+	size_t len;
+
+	value = gvpn_attr_value(heard->attr, &len);
+	reading = value ? gvpn_read(heard->attr, value, len) : NULL;
+	if (!reading || reading->drop)
+		return NULL;
+	injected = &reading->injected[heard->prefix.family == AF_INET6];
+	if (*injected && (*injected)->local_pref != injected_pref(bgp))
+		bgp_attr_unintern(injected);
+	if (!*injected)
+		*injected = injected_make(heard, reading, bgp);
+	return *injected;
+}
+
+/* NULL: the route-map denies. */
 static struct attr *mapped_attr(const struct gvpn_heard *heard,
-				struct attr *attr)
+				const struct attr *attr)
 {
 	struct attr mapped = *attr, *interned = NULL;
 
@@ -148,18 +166,18 @@ static struct attr *mapped_attr(const struct gvpn_heard *heard,
 		interned = bgp_attr_intern(&mapped);
 	else
 		bgp_attr_flush(&mapped);
-	bgp_attr_unintern(&attr);
 	return interned;
 }
 
 static void inject(struct gvpn_heard *heard)
 {
 	struct bgp *bgp = heard->group->bind->bgp;
-	struct attr *attr = injected_attr(heard, bgp);
+	const struct attr *opened = injected_attr(heard, bgp);
+	struct attr *attr;
 
-	if (!attr)
+	if (!opened)
 		return;
-	attr = mapped_attr(heard, attr);
+	attr = mapped_attr(heard, opened);
 	heard->denied = !attr;
 	if (!attr) {
 		uninject(heard);
@@ -175,8 +193,9 @@ static void inject(struct gvpn_heard *heard)
 
 struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi)
 {
-	struct gvpn_heard ref = {.own = {.pi = (struct bgp_path_info *)pi}};
+	struct gvpn_heard ref;
 
+	ref.own.pi = (struct bgp_path_info *)pi;
 	return gvpn_injecteds_find(injecteds, &ref);
 }
 
@@ -605,8 +624,9 @@ static bool is_better(const struct verdict *a, const struct verdict *b)
 
 static struct gvpn_heard *heard_find(struct bgp_dest *dest)
 {
-	struct gvpn_heard ref = {.dest = dest};
+	struct gvpn_heard ref;
 
+	ref.dest = dest;
 	return gvpn_heards_find(gvpn.heards, &ref);
 }
 

@@ -68,8 +68,9 @@ static struct event *t_refresh;
 
 static struct gvpn_fib *fib_find(const struct bgp *bgp, const struct prefix *p)
 {
-	struct gvpn_fib ref = {.bgp = (struct bgp *)bgp};
+	struct gvpn_fib ref;
 
+	ref.bgp = (struct bgp *)bgp;
 	prefix_copy(&ref.prefix, p);
 	return gvpn_fibs_find(fibs, &ref);
 }
