@@ -11,7 +11,7 @@ and the build tree are simply there.  Which of the two is printed first.
     run.py --build DIR demo
     run.py --build DIR exec PROGRAM [arguments]
 
-Many tests are split over several guests, one for each CPU: see split.py.
+Many tests are split over several guests: see split.py.
 
 Exit status is that of what ran.  Logs of failed tests are in build/lab-logs.
 """
@@ -60,13 +60,14 @@ def kernel_suffices():
 
 
 def guests_possible():
-    """How many guests side by side: a CPU and its memory for each."""
+    """How many guests side by side.  Each has one CPU and waits for half of the
+    time, so there is one more of them than CPUs, as far as memory goes."""
     if not os.access(UML, os.X_OK):
         return 0
     with open("/proc/meminfo") as file:
         free = next(int(line.split()[1]) for line in file
                     if line.startswith("MemAvailable:"))
-    return max(1, min(len(os.sched_getaffinity(0)),
+    return max(1, min(len(os.sched_getaffinity(0)) + 1,
                       free // (GUEST_GIGABYTES << 20)))
 
 
