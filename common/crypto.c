@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -69,6 +71,15 @@ uint8_t *gv_secret_new(void)
 void gv_secret_free(uint8_t *secret)
 {
 	OPENSSL_secure_clear_free(secret, GV_SECRET_LEN);
+}
+
+void gv_secret_hide(void *memory, size_t len)
+{
+	uintptr_t page = sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)memory & ~(page - 1);
+	uintptr_t end = ((uintptr_t)memory + len + page - 1) & ~(page - 1);
+
+	madvise((void *)begin, end - begin, MADV_DONTDUMP);
 }
 
 bool gv_equal(const void *a, const void *b, size_t len)

@@ -18,6 +18,10 @@ void gv_wipe(void *secret, size_t len);
  * there is no memory.  Freeing wipes; NULL is allowed. */
 uint8_t *gv_secret_new(void);
 void gv_secret_free(uint8_t *secret);
+/* Has core dumps leave out memory of a heap that is to hold secrets for longer
+ * than a call: its pages, and so whatever else is in them, until they go back
+ * to the kernel.  Nothing happens where the kernel cannot. */
+void gv_secret_hide(void *memory, size_t len);
 /* Constant time comparison. */
 bool gv_equal(const void *a, const void *b, size_t len);
 

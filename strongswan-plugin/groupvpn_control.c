@@ -197,6 +197,7 @@ static void client_send(client_t *client, chunk_t packet)
 	}
 	INIT(queued);
 	*queued = chunk_clone(packet);
+	gv_secret_hide(queued->ptr, queued->len);
 	client->queue->insert_last(client->queue, queued);
 	client->queued += packet.len;
 	if (!client->writing)

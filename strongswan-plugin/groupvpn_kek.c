@@ -138,6 +138,17 @@ static void clear_keys(keys_t *keys)
 }
 
 /**
+ * Allocate nodes of a tree
+ */
+static struct gv_lkh_node *create_nodes(size_t size)
+{
+	struct gv_lkh_node *nodes = calloc(size, sizeof(*nodes));
+
+	gv_secret_hide(nodes, size * sizeof(*nodes));
+	return nodes;
+}
+
+/**
  * Copy messages
  */
 static linked_list_t *copy_messages(linked_list_t *messages)
@@ -170,7 +181,7 @@ static void begin(private_groupvpn_kek_t *this)
 	this->broken = FALSE;
 	this->before = this->keys;
 	this->before.messages = copy_messages(this->keys.messages);
-	this->before.tree.nodes = malloc(tree->size * sizeof(*tree->nodes));
+	this->before.tree.nodes = create_nodes(tree->size);
 	memcpy(this->before.tree.nodes, tree->nodes,
 		   tree->size * sizeof(*tree->nodes));
 }
@@ -260,12 +271,12 @@ static bool make(private_groupvpn_kek_t *this, uint32_t lifetime)
 	if (!draw_kek(&kek, lifetime) ||
 		!gv_sign_key_new(this->keys.state.sign_key, kek.auth_key))
 	{
+		gv_wipe(&kek, sizeof(kek));
 		return fail(this, "the cryptographic library refuses");
 	}
 	use_kek(this, &kek);
 	gv_wipe(&kek, sizeof(kek));
-	gv_lkh_init(&this->keys.tree, malloc(size * sizeof(struct gv_lkh_node)),
-				size);
+	gv_lkh_init(&this->keys.tree, create_nodes(size), size);
 	this->changed = this->messages_changed = this->all_changed = TRUE;
 	return TRUE;
 }
@@ -304,7 +315,7 @@ static bool grow(private_groupvpn_kek_t *this)
 	{
 		return FALSE;
 	}
-	nodes = malloc(size * sizeof(*nodes));
+	nodes = create_nodes(size);
 	gv_lkh_move(tree, nodes, size);
 	free(old);
 	return TRUE;
@@ -554,6 +565,7 @@ METHOD(groupvpn_kek_t, renew, bool,
 	begin(this);
 	if (!draw_kek(&next, lifetime))
 	{
+		gv_wipe(&next, sizeof(next));
 		return fail(this, "the random number generator failed");
 	}
 	/* the one that members know as the next */
@@ -782,5 +794,6 @@ groupvpn_kek_t *groupvpn_kek_create(char *name, uint32_t id,
 		.store = store,
 		.removals = array_create(sizeof(removal_t), 0),
 	);
+	gv_secret_hide(this, sizeof(*this));
 	return &this->public;
 }

@@ -13,6 +13,8 @@
 
 #include <daemon.h>
 
+#include <crypto.h>
+
 /**
  * What came in a registration or an in-band rekey
  */
@@ -364,6 +366,7 @@ void groupvpn_member_deliver(groupvpn_member_group_t *group,
 	INIT(delivery,
 		.gsa = *gsa,
 	);
+	gv_secret_hide(delivery, sizeof(*delivery));
 	if (path)
 	{
 		delivery->path = *path;

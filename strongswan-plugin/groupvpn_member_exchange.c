@@ -18,6 +18,8 @@
 #include <daemon.h>
 #include <processing/jobs/delete_ike_sa_job.h>
 
+#include <crypto.h>
+
 /* Message-ID that no request has: IKE_SAs do not live that long */
 #define NO_REQUEST UINT32_MAX
 
@@ -214,6 +216,7 @@ static groupvpn_member_answer_t *get_answer(groupvpn_member_group_t *group,
 	INIT(answer,
 		.notify = find_error(message),
 	);
+	gv_secret_hide(answer, sizeof(*answer));
 	if (answer->notify)
 	{
 		groupvpn_get_reason(message, answer->why);

@@ -524,5 +524,6 @@ groupvpn_rekey_sa_t *groupvpn_rekey_sa_create(char *name, uint32_t id)
 		.name = strdup(name),
 		.id = id,
 	);
+	gv_secret_hide(this, sizeof(*this));
 	return &this->public;
 }

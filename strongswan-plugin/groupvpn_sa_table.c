@@ -76,6 +76,7 @@ METHOD(groupvpn_sa_table_t, add, groupvpn_sa_t*,
 								   : GROUPVPN_NEVER,
 		.retires = GROUPVPN_NEVER,
 	);
+	gv_secret_hide(sa, sizeof(*sa));
 	this->sas->insert_last(this->sas, sa);
 	return sa;
 }

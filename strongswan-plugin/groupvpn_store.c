@@ -1414,6 +1414,7 @@ static status_t load_tree(private_groupvpn_store_t *this, uint32_t id,
 	if (status == SUCCESS)
 	{
 		nodes = malloc(size * sizeof(*nodes));
+		gv_secret_hide(nodes, size * sizeof(*nodes));
 		error = gv_lkh_decode(buf.ptr, buf.len, tree, nodes, size, NULL);
 		if (error)
 		{
@@ -2002,6 +2003,7 @@ groupvpn_store_t *groupvpn_store_create_sqlite(char *file, char *key_file)
 		.mutex = mutex_create(MUTEX_TYPE_DEFAULT),
 		.condvar = condvar_create(CONDVAR_TYPE_DEFAULT),
 	);
+	gv_secret_hide(this, sizeof(*this));
 	return &this->public;
 }
 

@@ -4,7 +4,7 @@
  * SHA-512/256, computed apart, and those of FIPS 197 and RFC 5649; their
  * refusals, and their use by several threads.
  */
-#include "unit.h"
+#include "dump.h"
 
 #include <pthread.h>
 
@@ -262,6 +262,26 @@ static void the_small_ones(void **state)
 	assert_true(all_zero(a, sizeof(a)));
 }
 
+/* Neither of the two ways to keep a secret has it in a core dump. */
+static void not_in_a_core_dump(void **state)
+{
+	uint8_t inverted[DUMPED_LEN], *heap = malloc(GV_SECRET_LEN), *secret;
+
+	assert_non_null(heap);
+	random_fill(heap, GV_SECRET_LEN);
+	invert(inverted, heap);
+	assert_true(is_dumped(inverted));
+	gv_secret_hide(heap, GV_SECRET_LEN);
+	assert_false(is_dumped(inverted));
+	secret = gv_secret_new();
+	assert_non_null(secret);
+	memcpy(secret, heap, GV_SECRET_LEN);
+	assert_false(is_dumped(inverted));
+	gv_secret_free(secret);
+	gv_wipe(heap, GV_SECRET_LEN);
+	free(heap);
+}
+
 /* Everything once in a loop; the result is the same in every thread. */
 static void *use_all(void *arg)
 {
@@ -311,6 +331,7 @@ int main(void)
 		cmocka_unit_test(wrap_refuses),
 		cmocka_unit_test(unwrap_refuses),
 		cmocka_unit_test(the_small_ones),
+		cmocka_unit_test(not_in_a_core_dump),
 		cmocka_unit_test(threads),
 	};
 

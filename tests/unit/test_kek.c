@@ -5,7 +5,7 @@
  * changes fail, and the GCKS is killed; what comes to a member that is replayed,
  * forged or too late; and what the store costs.
  */
-#include "unit.h"
+#include "dump.h"
 
 #include <time.h>
 #include <unistd.h>
@@ -415,6 +415,31 @@ static void only_the_gcks_signs(void **state)
 	end_life();
 }
 
+/* Neither the GCKS's keys nor a member's, also when they change or are read. */
+static void not_in_a_core_dump(void **state)
+{
+	struct gv_key_path path;
+	struct gv_gsa gsa;
+	uint8_t leaf[DUMPED_LEN], kek[DUMPED_LEN];
+
+	begin_life();
+	for (unsigned int id = 1; id <= MEMBERS; id++)
+		register_member(id);
+	roll(true, true);
+	for (unsigned int restarted = 0; restarted < 2; restarted++) {
+		compose(&gsa);
+		life.kek->export(life.kek, MEMBERS, &gsa, &path);
+		assert_true(path.count);
+		invert(leaf, path.keys[0].key);
+		invert(kek, gsa.kek.keymat);
+		assert_false(is_dumped(leaf));
+		assert_false(is_dumped(kek));
+		close_gcks();
+		open_gcks();
+	}
+	end_life();
+}
+
 /* Those who join later learn neither the keys nor the KEK of before. */
 static void refresh_on_add(void **state)
 {
@@ -733,6 +758,7 @@ int main(void)
 		cmocka_unit_test(random_lives),
 		cmocka_unit_test(what_is_wrong_is_counted),
 		cmocka_unit_test(only_the_gcks_signs),
+		cmocka_unit_test(not_in_a_core_dump),
 		cmocka_unit_test(refresh_on_add),
 		cmocka_unit_test(neighbours_that_disagree),
 		cmocka_unit_test(what_is_all_old_is_not_missed),

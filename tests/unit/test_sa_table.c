@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * When a member begins to send with an epoch.
+ * When a member begins to send with an epoch, and that a core dump has none.
  */
-#include "unit.h"
+#include "dump.h"
 
+#include "crypto.h"
 #include "groupvpn_sa_table.h"
 #include "groupvpn_util.h"
 
@@ -80,6 +81,21 @@ static void what_is_not_sent_with_does_not_count(void **state)
 	assert_int_equal(add(3, 100, now)->activates, now + ATD * 1000);
 }
 
+static void not_in_a_core_dump(void **state)
+{
+	struct gv_epoch_sa sa = {
+		.epoch = 1,
+	};
+	uint8_t inverted[DUMPED_LEN];
+
+	random_seed();
+	random_fill(sa.gsk, sizeof(sa.gsk));
+	invert(inverted, sa.gsk);
+	assert_non_null(sas->add(sas, &sa, groupvpn_now()));
+	assert_memory_equal(sas->newest(sas)->sa.gsk, sa.gsk, sizeof(sa.gsk));
+	assert_false(is_dumped(inverted));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +109,8 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_not_sent_with_does_not_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_in_a_core_dump, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
