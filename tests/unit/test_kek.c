@@ -434,6 +434,10 @@ static void not_in_a_core_dump(void **state)
 		invert(kek, gsa.kek.keymat);
 		assert_false(is_dumped(leaf));
 		assert_false(is_dumped(kek));
+		/* nor has the store them in clear */
+		assert_true(file_has(file, "rekey_messages", 14));
+		assert_false(file_has(file, path.keys[0].key, GV_KWK_LEN));
+		assert_false(file_has(file, gsa.kek.keymat, GV_KEK_LEN));
 		close_gcks();
 		open_gcks();
 	}

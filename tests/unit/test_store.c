@@ -226,6 +226,32 @@ static void assert_near(uint64_t got, uint64_t want)
 	assert_in_range(got, want - 1000, want + 1000);
 }
 
+/* Neither in the file nor in its journal. */
+static bool store_has(const void *octets, size_t len)
+{
+	char journal[80];
+
+	snprintf(journal, sizeof(journal), "%s-wal", file);
+	return file_has(file, octets, len) || file_has(journal, octets, len);
+}
+
+static void secrets_are_not_in_clear(void **state)
+{
+	groupvpn_store_group_t group = example_state();
+	groupvpn_store_t *store = open_store();
+	groupvpn_sa_t sa = example_sa(7);
+
+	assert_non_null(store);
+	save_example(store);
+	for (unsigned int closed = 0; closed < 2; closed++) {
+		assert_true(store_has("blue", 4));
+		assert_false(store_has(sa.sa.gsk, GV_SECRET_LEN));
+		assert_false(store_has(group.route_secret, GV_SECRET_LEN));
+		if (!closed)
+			store->destroy(store);
+	}
+}
+
 static void everything_comes_back(void **state)
 {
 	groupvpn_store_group_t want = example_state();
@@ -984,6 +1010,7 @@ static void an_eviction_is_of_all_names_of_a_certificate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(secrets_are_not_in_clear, fresh),
 		cmocka_unit_test_setup(everything_comes_back, fresh),
 		cmocka_unit_test_setup(who_is_away_keeps_its_sender_id, fresh),
 		cmocka_unit_test_setup(certificates_come_back, fresh),

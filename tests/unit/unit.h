@@ -108,6 +108,29 @@ static inline bool all_zero(const void *data, size_t len)
 	return true;
 }
 
+/* Whether a file has octets in it; one that is not there has none. */
+static inline bool file_has(const char *path, const void *octets, size_t len)
+{
+	FILE *file = fopen(path, "rb");
+	uint8_t *content = NULL;
+	bool found = false;
+	long size;
+
+	if (!file)
+		return false;
+	assert_int_equal(fseek(file, 0, SEEK_END), 0);
+	size = ftell(file);
+	rewind(file);
+	content = malloc(size + 1);
+	assert_non_null(content);
+	assert_int_equal(fread(content, 1, size, file), size);
+	fclose(file);
+	for (long at = 0; at + (long)len <= size && !found; at++)
+		found = !memcmp(content + at, octets, len);
+	free(content);
+	return found;
+}
+
 static inline struct gv_addr addr(const char *text)
 {
 	struct gv_addr a;
