@@ -660,7 +660,9 @@ bool gvpn_neighbor_has_identity(const struct gvpn_reg *reg);
 
 /* bgp_groupvpn_rr.c ------------------------------------------------------- */
 
-/* The verdict on a path that a neighbour announces to an S/R. */
+/* The verdict on a path that a neighbour announces to an S/R; with dest NULL,
+ * as where bgpd shows what it has stored of a neighbour, on its attributes
+ * alone. */
 enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 			      const struct bgp_dest *dest,
 			      struct gvpn_group **group);

@@ -113,8 +113,9 @@ static bool map_permits(const struct gvpn_map *map,
 	case GVPN_MAP_POLICE:
 		drop = gvpn_rr_police(path->peer, path->attr, path->net,
 				      &group);
-		/* Who is on the way may bring our own descriptor back. */
-		if (drop != GVPN_DROP_NONE &&
+		/* Nothing is dropped where bgpd only shows what it has stored.
+		 * Who is on the way may bring our own descriptor back. */
+		if (drop != GVPN_DROP_NONE && path->net &&
 		    (drop != GVPN_DROP_KIND ||
 		     !gvpn_neighbor_is_transit(path->peer)))
 			gvpn_drop(group, path->peer, drop);

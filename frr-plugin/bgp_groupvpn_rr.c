@@ -47,7 +47,8 @@ static enum gvpn_drop police_descriptor(const struct gvpn_group *group,
 {
 	struct gv_addr addr;
 
-	if (gvpn_part_of_nlri(bgp_dest_get_prefix(dest)) != a->part_number)
+	if (dest &&
+	    gvpn_part_of_nlri(bgp_dest_get_prefix(dest)) != a->part_number)
 		return GVPN_DROP_RD;
 	if (group->gateway.len == 0)
 		return GVPN_DROP_KIND;
@@ -66,17 +67,17 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 	const struct prefix *rd = dest ? gvpn_dest_rd(dest) : NULL;
 	const uint8_t *value;
 	struct gvpn_reg *reg;
-	uint32_t rd_group;
-	uint16_t rd_member;
+	uint32_t rd_group = 0;
+	uint16_t rd_member = 0;
 	enum gv_attr_error error;
 	struct gv_attr a;
 	bool served;
 	size_t len;
 
 	*group = NULL;
-	if (!rd)
+	if (dest && !rd)
 		return GVPN_DROP_RD;
-	served = is_served(rd, &rd_group, &rd_member);
+	served = rd && is_served(rd, &rd_group, &rd_member);
 	*group = gvpn_group_find(rd_group);
 	value = gvpn_attr_value(attr, &len);
 	if (!value)
@@ -98,7 +99,7 @@ enum gvpn_drop gvpn_rr_police(struct peer *peer, const struct attr *attr,
 		return GVPN_DROP_NONE; /* a member judges for itself */
 	if (a.kind == GV_KIND_DESCRIPTOR && !(*group)->fixed)
 		return GVPN_DROP_KIND;
-	if (rd_group != a.group_id || rd_member != a.member_id)
+	if (rd && (rd_group != a.group_id || rd_member != a.member_id))
 		return GVPN_DROP_RD;
 	if (a.kind == GV_KIND_DESCRIPTOR)
 		return police_descriptor(*group, peer, dest, &a);

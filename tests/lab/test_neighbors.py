@@ -173,6 +173,15 @@ def test_neighbors_of_every_kind(arranged):
         "show bgp group-vpn blue members")["members"]}
     assert states == dict.fromkeys(("blue1", "blue2", "dual"),
                                    "registered, BGP established")
+    # What bgpd shows of what it has stored is as it was judged.
+    drops, since = lab.drops("sr", "blue"), sr.log_size("bgpd")
+    stored = f"show bgp ipv6 vpn neighbors {lab.site('blue1').gateway}"
+    shown = sr.bgp_json(f"{stored} received-routes")
+    assert shown["totalPrefixCounter"] >= 2  # the member and its prefix
+    assert shown["filteredPrefixCounter"] == 0
+    assert not sr.bgp_json(f"{stored} filtered-routes")["receivedRoutes"]
+    assert lab.drops("sr", "blue") == drops
+    assert "dropping" not in sr.log("bgpd", since)
     # The operator's maps work on what ours let pass.
     prefix = lab.site("blue1").lan_prefix("blue")
     assert "localpref 150" in vpn_routes(sr)

@@ -94,11 +94,17 @@ class Scene:
 
 @pytest.fixture
 def at_reflector(lab):
-    """A speaker that is blue1 to the S/R."""
+    """A speaker that is blue1 to the S/R, which stores what it says."""
     site = lab.site("blue1")
-    with in_place_of_bgpd(lab["blue1"], lambda: Speaker.connect(
-            lab["blue1"], site.gateway, SR_ADDRESS, site.asn)) as session:
-        yield Scene(lab, session, "sr", site.asn, site.gateway)
+    stored = f"neighbor {site.gateway} soft-reconfiguration inbound"
+    router = (f"router bgp {SR_AS}", "address-family ipv6 vpn")
+    lab["sr"].configure(*router, stored)
+    try:
+        with in_place_of_bgpd(lab["blue1"], lambda: Speaker.connect(
+                lab["blue1"], site.gateway, SR_ADDRESS, site.asn)) as session:
+            yield Scene(lab, session, "sr", site.asn, site.gateway)
+    finally:
+        lab["sr"].configure(*router, f"no {stored}")
 
 
 def test_reflector_polices_what_members_claim(lab, at_reflector):
