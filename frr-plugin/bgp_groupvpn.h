@@ -503,10 +503,13 @@ void gvpn_group_refresh_all(void);
 /* Ends at once the activity of groups whose binding works no longer. */
 void gvpn_group_recheck(void);
 
-/* Counts a dropped path and logs the first of its kind from this neighbour.
- * group may be NULL. */
+/* Counts a dropped path and logs the first of its kind from this neighbour in
+ * this group, with the member that the RD of the destination names.  group may
+ * be NULL. */
 void gvpn_drop(struct gvpn_group *group, struct peer *peer,
-	       enum gvpn_drop reason);
+	       const struct bgp_dest *dest, enum gvpn_drop reason);
+/* Counts, and logs, the group's drops from zero. */
+void gvpn_drop_clear(struct gvpn_group *group);
 /* Forgets what was logged of the neighbour (NULL: of all). */
 void gvpn_drop_forget(const struct peer *peer);
 const char *gvpn_drop_text(enum gvpn_drop reason);

@@ -25,6 +25,7 @@ DEFINE_MTYPE_STATIC(GROUPVPN, GROUPVPN_LOGGED, "group VPN logged drop");
 static struct event *t_stale;
 
 static void group_refresh(struct gvpn_group *group);
+static void drop_forget(const struct gvpn_group *group, enum gvpn_drop reason);
 
 /* Groups ------------------------------------------------------------------ */
 
@@ -142,6 +143,7 @@ static void group_free(struct gvpn_group *group)
 	gvpn_own_unset(&group->own);
 	gvpn_heard_flush(group);
 	gvpn_hand_forget_group(group);
+	drop_forget(group, GVPN_DROP_NONE);
 	gvpn_groups_del(gvpn.groups, group);
 	gvpn_members_fini(group->members);
 	gvpn_group_heards_fini(group->heards);
@@ -205,6 +207,9 @@ static void forget_run(struct event *t)
 		  "taken any more",
 		  group->name, group->id, group->other.epoch);
 	keys_clear(&group->other);
+	/* Of who is late during a change it may have been told; who still is
+	 * after it is worth another line. */
+	drop_forget(group, GVPN_DROP_ROUTE_EPOCH);
 	if (group->active)
 		gvpn_heard_walk(group);
 }
@@ -856,12 +861,14 @@ const char *gvpn_drop_json_key(enum gvpn_drop reason)
 	return drop_names[reason].json;
 }
 
-/* Which (neighbour, reason) has been logged.  Neighbours are not locked:
- * they are forgotten when their session ends. */
+/* Which (neighbour, group, reason) has been logged; not which member, of which
+ * a neighbour can make up any number.  Neighbours are not locked: they are
+ * forgotten when their session ends. */
 PREDECL_RBTREE_UNIQ(gvpn_logged);
 struct gvpn_logged {
 	struct gvpn_logged_item item;
 	const struct peer *peer;
+	uint32_t group_id; /* 0: of none that we know */
 	enum gvpn_drop reason;
 };
 
@@ -869,16 +876,39 @@ static int logged_cmp(const struct gvpn_logged *a, const struct gvpn_logged *b)
 {
 	int ret = numcmp((uintptr_t)a->peer, (uintptr_t)b->peer);
 
+	if (!ret)
+		ret = numcmp(a->group_id, b->group_id);
 	return ret ? ret : numcmp(a->reason, b->reason);
 }
 
 DECLARE_RBTREE_UNIQ(gvpn_logged, struct gvpn_logged, item, logged_cmp);
 static struct gvpn_logged_head logged[1];
 
-void gvpn_drop(struct gvpn_group *group, struct peer *peer,
-	       enum gvpn_drop reason)
+static void drop_log(const struct gvpn_group *group, const struct peer *peer,
+		     const struct bgp_dest *dest, enum gvpn_drop reason)
 {
-	struct gvpn_logged ref = {.peer = peer, .reason = reason}, *new;
+	const struct prefix *rd = gvpn_dest_rd(dest);
+	char member[sizeof(" of member 65535")] = "";
+	uint32_t rd_group;
+	uint16_t rd_member;
+
+	if (group && rd && gvpn_rd_read(rd, &rd_member, &rd_group) &&
+	    rd_group == group->id && rd_member != GV_MEMBER_ID_GCKS)
+		snprintf(member, sizeof(member), " of member %u", rd_member);
+	zlog_warn("group-vpn: %s%s%sdropping routes%s from %s: %s",
+		  group ? "group " : "", group ? group->name : "",
+		  group ? ": " : "", member, peer->host,
+		  gvpn_drop_text(reason));
+}
+
+void gvpn_drop(struct gvpn_group *group, struct peer *peer,
+	       const struct bgp_dest *dest, enum gvpn_drop reason)
+{
+	struct gvpn_logged *new, ref = {};
+
+	ref.peer = peer;
+	ref.group_id = group ? group->id : 0;
+	ref.reason = reason;
 
 	if (group)
 		group->drops[reason]++;
@@ -888,12 +918,29 @@ void gvpn_drop(struct gvpn_group *group, struct peer *peer,
 	if (gvpn_logged_find(logged, &ref))
 		return;
 	new = XCALLOC(MTYPE_GROUPVPN_LOGGED, sizeof(*new));
-	new->peer = peer;
-	new->reason = reason;
+	*new = ref;
 	gvpn_logged_add(logged, new);
-	zlog_warn("group-vpn: %s%s%sdropping routes from %s: %s",
-		  group ? "group " : "", group ? group->name : "",
-		  group ? ": " : "", peer->host, gvpn_drop_text(reason));
+	drop_log(group, peer, dest, reason);
+}
+
+/* GVPN_DROP_NONE: of every reason. */
+static void drop_forget(const struct gvpn_group *group, enum gvpn_drop reason)
+{
+	struct gvpn_logged *entry;
+
+	frr_each_safe (gvpn_logged, logged, entry) {
+		if (entry->group_id != group->id ||
+		    (reason && entry->reason != reason))
+			continue;
+		gvpn_logged_del(logged, entry);
+		XFREE(MTYPE_GROUPVPN_LOGGED, entry);
+	}
+}
+
+void gvpn_drop_clear(struct gvpn_group *group)
+{
+	memset(group->drops, 0, sizeof(group->drops));
+	drop_forget(group, GVPN_DROP_NONE);
 }
 
 void gvpn_drop_forget(const struct peer *peer)

@@ -118,7 +118,7 @@ static bool map_permits(const struct gvpn_map *map,
 		if (drop != GVPN_DROP_NONE && path->net &&
 		    (drop != GVPN_DROP_KIND ||
 		     !gvpn_neighbor_is_transit(path->peer)))
-			gvpn_drop(group, path->peer, drop);
+			gvpn_drop(group, path->peer, path->net, drop);
 		return drop == GVPN_DROP_NONE;
 	case GVPN_MAP_REFLECT:
 	case GVPN_MAP_MEMBER:

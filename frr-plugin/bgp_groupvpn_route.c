@@ -274,7 +274,8 @@ static void route_refresh(struct gvpn_heard *heard)
 	bool covers = covers_underlay(heard);
 
 	if (covers && !heard->covers)
-		gvpn_drop(heard->group, heard->peer, GVPN_DROP_COVERS);
+		gvpn_drop(heard->group, heard->peer, heard->dest,
+			  GVPN_DROP_COVERS);
 	heard->covers = covers;
 
 	if (covers || gvpn_heard_waits(heard))
@@ -779,7 +780,7 @@ static void heard_reject(struct gvpn_heard *heard, const struct verdict *v)
 {
 	if (heard->rejected == v->pi->attr)
 		return;
-	gvpn_drop(v->group, v->pi->peer, v->drop);
+	gvpn_drop(v->group, v->pi->peer, heard->dest, v->drop);
 	if (heard->rejected)
 		bgp_attr_unintern(&heard->rejected);
 	heard->rejected = bgp_attr_intern(v->pi->attr);
@@ -805,7 +806,7 @@ static void heard_set(struct bgp_dest *dest, struct gvpn_heard **heard,
 		      const struct verdict *v)
 {
 	if (v->drop && !(is_known(*heard, v->pi) && (*heard)->drop == v->drop))
-		gvpn_drop(v->group, v->pi->peer, v->drop);
+		gvpn_drop(v->group, v->pi->peer, dest, v->drop);
 
 	if (*heard && says_the_same(*heard, v)) {
 		heard_change(*heard, v);

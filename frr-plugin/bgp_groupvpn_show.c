@@ -845,7 +845,7 @@ DEFUN(clear_gvpn_group, clear_gvpn_group_cmd, GVPN_CMD_CLEAR_GROUP,
 	if (strcmp(argv[4]->text, "soft") == 0)
 		clear_soft(group);
 	else
-		memset(group->drops, 0, sizeof(group->drops));
+		gvpn_drop_clear(group);
 	return CMD_SUCCESS;
 }
 

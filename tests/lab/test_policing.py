@@ -187,15 +187,15 @@ def test_members_check_what_is_reflected(lab, at_reflector):
 
 @pytest.fixture
 def at_member(lab):
-    """A speaker that is the S/R to blue1."""
-    site = lab.site("blue1")
+    """A speaker that is the S/R to dual."""
+    site = lab.site("dual")
     with in_place_of_bgpd(lab["sr"], lambda: Speaker.accept(
             lab["sr"], SR_ADDRESS, site.gateway, SR_AS)) as session:
-        yield Scene(lab, session, "blue1", SR_AS, SR_ADDRESS)
+        yield Scene(lab, session, "dual", SR_AS, SR_ADDRESS)
 
 
 def test_member_survives_malformed_attributes(lab, at_member):
-    group = lab["blue1"].bgp_json("show bgp group-vpn")["groups"]["blue"]
+    group = lab["dual"].bgp_json("show bgp group-vpn")["groups"]["blue"]
     other = group["memberId"] + 1
     for reason, value in malformed(ROUTES, 100, other, 7,
                                    lab.site("blue2").gateway):
@@ -203,11 +203,25 @@ def test_member_survives_malformed_attributes(lab, at_member):
 
 
 def test_member_believes_no_forged_descriptor_or_member(lab, at_member):
-    gateway = lab.site("blue2").gateway
-    epoch = route_epoch(lab, "blue1")
+    dual, gateway = lab["dual"], lab.site("blue2").gateway
+    epoch, since = route_epoch(lab, "dual"), dual.log_size("bgpd")
     at_member.expect_drop("mac", 100, rd(0, 100), DESCRIPTOR_PREFIX,
                           group_attribute(DESCRIPTOR, 100, 0, 0, SR_ADDRESS,
                                           epoch))
     at_member.expect_drop("mac", 100, rd(9, 100), MEMBER_PREFIX,
                           group_attribute(MEMBER, 100, 9, 9, gateway, epoch))
-    assert not lab.routes(lab.site("blue1"), "blue")
+    assert not lab.routes(lab.site("dual"), "blue")
+    # A line for the first of the kind in each group, which says of whom.
+    other = dual.bgp_json("show bgp group-vpn")["groups"]["red"]["routeEpoch"]
+    at_member.expect_drop("mac", 200, rd(8, 200), MEMBER_PREFIX,
+                          group_attribute(MEMBER, 200, 8, 8, gateway, other))
+    told = [line.split("group-vpn: ")[1] for line in
+            dual.log("bgpd", since).splitlines() if "dropping" in line]
+    failed = f"from {SR_ADDRESS}: group attribute: authentication failed"
+    assert told == [f"group blue: dropping routes {failed}",
+                    f"group red: dropping routes of member 8 {failed}"]
+    dual.vtysh("clear bgp group-vpn blue counters")
+    at_member.expect_drop("mac", 100, rd(9, 100), MEMBER_PREFIX,
+                          group_attribute(MEMBER, 100, 9, 8, gateway, epoch))
+    dual.wait_for_log("bgpd", f"group blue: dropping routes of member 9 "
+                      f"{failed}", since)
