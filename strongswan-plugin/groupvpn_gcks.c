@@ -298,19 +298,20 @@ METHOD(listener_t, ike_rekey, bool,
 	enumerator_t *enumerator;
 	groupvpn_gcks_group_t *group;
 	groupvpn_registration_t *registration;
-	bool rekeying;
+	bool owed;
 
 	groups->lock(groups);
 	enumerator = index->create_enumerator(index, old->get_unique_id(old));
 	while (enumerator->enumerate(enumerator, &registration))
 	{
 		group = groups->find(groups, registration->group_id);
-		rekeying = registration->rekeying;
+		owed = registration->rekeying || registration->repeating;
 		group->registrations->set(group->registrations, registration,
 								  new->get_unique_id(new), new->get_id(new),
 								  registration->gateway);
-		if (rekeying)
-		{	/* its request and response are lost with the old IKE_SA */
+		if (owed)
+		{	/* request and response are lost with the old IKE_SA, or it was
+			 * refused */
 			rekey->push(rekey, group, registration);
 		}
 		groupvpn_gcks_prefixes_resume(group, registration);

@@ -8,6 +8,11 @@
 
 #include <daemon.h>
 
+/* time until a member that has refused keys or routes is sent them once more,
+ * doubled by each refusal, and the longest, in milliseconds */
+#define REFUSED_DELAY 5000
+#define REFUSED_DELAY_MAX 600000
+
 /*
  * See header
  */
@@ -53,6 +58,16 @@ groupvpn_registration_t *groupvpn_gcks_job_find(groupvpn_gcks_job_t *job,
 	registration = (*group)->registrations->find((*group)->registrations,
 												 job->member_id);
 	return registration && registration->ike_sa ? registration : NULL;
+}
+
+/*
+ * See header
+ */
+u_int groupvpn_gcks_refused_delay(u_int refusals)
+{
+	uint64_t delay = REFUSED_DELAY;
+
+	return min(delay << min(refusals, 16), REFUSED_DELAY_MAX);
 }
 
 /*

@@ -61,4 +61,12 @@ groupvpn_registration_t *groupvpn_gcks_job_find(groupvpn_gcks_job_t *job,
 job_requeue_t groupvpn_gcks_job_start(groupvpn_gcks_job_t *job,
 									  groupvpn_exchange_t *exchange);
 
+/**
+ * Time until a member that has refused something is sent it once more.
+ *
+ * @param refusals		times it has refused in a row before
+ * @return				milliseconds
+ */
+u_int groupvpn_gcks_refused_delay(u_int refusals);
+
 #endif /** GROUPVPN_GCKS_JOB_H_ @}*/

@@ -24,11 +24,6 @@
  * are a default route, which a claim may not have */
 #define SHORTEST 8
 
-/* time until a member that has refused a list is sent another one, doubled by
- * each refusal, and the longest, in milliseconds */
-#define REFUSED_DELAY 5000
-#define REFUSED_DELAY_MAX 600000
-
 /* time that members, and a bgpd with its sessions, may take to come back before
  * what they had is gone, in milliseconds */
 #define RETURN_TIME 300000
@@ -402,10 +397,8 @@ static void set_told(groupvpn_registration_t *registration)
 static void set_refused(groupvpn_gcks_group_t *group,
 						groupvpn_registration_t *registration)
 {
-	uint64_t delay = REFUSED_DELAY;
+	u_int delay = groupvpn_gcks_refused_delay(registration->refusals++);
 
-	delay = min(delay << min(registration->refusals, 16), REFUSED_DELAY_MAX);
-	registration->refusals++;
 	registration->not_before = groupvpn_now() + delay;
 	registration->told = 0;
 	registration->complete = FALSE;

@@ -8,6 +8,9 @@
  * IKE_SA, when it has repeated that often enough. So a member has one rekey
  * open at most, what comes meanwhile is sent after that; but if it owes the
  * answer for too many epochs we do not wait for charon to give up.
+ *
+ * Keys that a member refuses are sent once more, after a while: they may have
+ * come before the answer to its registration, which has older ones.
  */
 
 #include "groupvpn_gcks_rekey.h"
@@ -168,19 +171,71 @@ METHOD(groupvpn_gcks_rekey_t, push, void,
 	}
 }
 
+CALLBACK(push_again, job_requeue_t,
+	groupvpn_gcks_job_t *job)
+{
+	private_groupvpn_gcks_rekey_t *this;
+	groupvpn_groups_t *groups = job->gcks->groups;
+	groupvpn_registration_t *registration;
+	groupvpn_gcks_group_t *group;
+
+	this = (private_groupvpn_gcks_rekey_t*)job->gcks->rekey;
+	groups->lock(groups);
+	registration = groupvpn_gcks_job_find(job, &group);
+	if (registration && registration->repeating)
+	{
+		registration->repeating = FALSE;
+		if (!registration->rekeying)
+		{
+			push(this, group, registration);
+		}
+	}
+	groups->unlock(groups);
+	return JOB_REQUEUE_NONE;
+}
+
+/**
+ * Note whether a member has refused new keys
+ *
+ * @return				milliseconds until they are sent once more, 0 if it has
+ *						not
+ */
+static u_int note_refusal(groupvpn_gcks_group_t *group,
+						  groupvpn_registration_t *registration, bool refused)
+{
+	u_int delay;
+
+	if (!refused)
+	{
+		registration->refused = 0;
+		registration->repeating = FALSE;
+		return 0;
+	}
+	delay = groupvpn_gcks_refused_delay(registration->refused++);
+	if (!registration->repeating)
+	{
+		registration->repeating = TRUE;
+		groupvpn_gcks_job_queue(push_again, group, registration, delay);
+	}
+	return delay;
+}
+
 /**
  * Note what has become of an in-band rekey
  *
  * @param ike_sa		IKE_SA the response came by, NULL if it was lost
- * @param counter		what a response is counted as
+ * @param refused		what the response says
+ * @return				milliseconds until the keys are sent once more because
+ *						they were refused, 0 if not
  */
-static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
-					   uint32_t group_id, groupvpn_gcks_counter_t counter)
+static u_int note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
+						uint32_t group_id, bool refused)
 {
 	private_groupvpn_gcks_rekey_t *this;
 	groupvpn_groups_t *groups;
 	groupvpn_registration_t *registration = NULL;
 	groupvpn_gcks_group_t *group;
+	u_int delay = 0;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, rekey);
 	groups = this->gcks->groups;
@@ -194,7 +249,9 @@ static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
 	{
 		registration->rekeying = FALSE;
 		registration->misses = 0;
-		group->counters[counter]++;
+		group->counters[refused ? GCKS_REKEYS_REFUSED
+								: GCKS_REKEYS_ACKNOWLEDGED]++;
+		delay = note_refusal(group, registration, refused);
 		if (registration->again)
 		{
 			registration->again = FALSE;
@@ -206,6 +263,7 @@ static void note_rekey(groupvpn_exchange_t *exchange, ike_sa_t *ike_sa,
 		group->counters[GCKS_REKEYS_LOST]++;
 	}
 	groups->unlock(groups);
+	return delay;
 }
 
 METHOD(groupvpn_exchange_t, rekey_response, void,
@@ -214,21 +272,22 @@ METHOD(groupvpn_exchange_t, rekey_response, void,
 {
 	bool refused = message->get_notify(message,
 									   GROUPVPN_N_REGISTRATION_FAILED) != NULL;
+	u_int delay;
 
-	note_rekey(exchange, ike_sa, group_id, refused ? GCKS_REKEYS_REFUSED
-												   : GCKS_REKEYS_ACKNOWLEDGED);
-	if (refused)
+	delay = note_rekey(exchange, ike_sa, group_id, refused);
+	if (delay)
 	{
 		DBG1(DBG_IKE, "groupvpn: '%Y' at %H did not accept the new keys of "
-			 "group-ID %u, its log tells why", ike_sa->get_other_id(ike_sa),
-			 ike_sa->get_other_host(ike_sa), group_id);
+			 "group-ID %u, its log tells why; sending them once more in %us",
+			 ike_sa->get_other_id(ike_sa), ike_sa->get_other_host(ike_sa),
+			 group_id, delay / 1000);
 	}
 }
 
 METHOD(groupvpn_exchange_t, rekey_lost, void,
 	groupvpn_exchange_t *exchange, uint32_t group_id)
 {
-	note_rekey(exchange, NULL, group_id, GCKS_REKEYS_LOST);
+	note_rekey(exchange, NULL, group_id, FALSE);
 }
 
 /**

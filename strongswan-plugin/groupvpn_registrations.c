@@ -112,6 +112,8 @@ METHOD(groupvpn_registrations_t, clear, void,
 	registration->rekeying = FALSE;
 	registration->misses = 0;
 	registration->again = FALSE;
+	registration->refused = 0;
+	registration->repeating = FALSE;
 	registration->listing = FALSE;
 }
 

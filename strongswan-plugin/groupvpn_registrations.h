@@ -147,6 +147,11 @@ struct groupvpn_registration_t {
 	 * there is more to send when it has answered */
 	u_int misses;
 	bool again;
+
+	/** rekeys it has refused in a row, and whether to send them once more is
+	 * scheduled */
+	u_int refused;
+	bool repeating;
 };
 
 /**

@@ -28,6 +28,7 @@
 #define ADDRESS "127.0.0.1"
 
 seen_t seen;
+u_int refuse_rekeys;
 
 /**
  * Messages that were sent, as the mock keeps them
@@ -191,20 +192,31 @@ METHOD(groupvpn_exchange_t, registration_lost, void,
 static groupvpn_exchange_t registration;
 
 /**
- * Look at rekeys of the GCKS as they come in, follow rekeyed ends
+ * Look at rekeys of the GCKS as they come in and answer them, follow rekeyed
+ * ends
  */
 METHOD(listener_t, message_hook, bool,
 	listener_t *listener, ike_sa_t *ike_sa, message_t *message, bool incoming,
 	bool plain)
 {
+	static bool refusing;
 	struct gv_gsa gsa = {};
 
+	if (refusing && plain && !incoming && !message->get_request(message))
+	{
+		refusing = FALSE;
+		message->disable_sort(message);
+		message->add_notify(message, FALSE, GROUPVPN_N_REGISTRATION_FAILED,
+							chunk_empty);
+	}
 	if (incoming && message->get_request(message) &&
 		groupvpn_carrier_type(ike_sa, message, plain) &&
 		groupvpn_get_gsa(message, ike_sa, NULL, &gsa) == GV_GIKEV2_OK)
 	{
 		seen.rekeys++;
 		seen.rekey_epoch = gsa.epoch[gsa.epochs - 1].epoch;
+		refusing = refuse_rekeys > 0;
+		refuse_rekeys -= refusing;
 	}
 	gv_gsa_wipe(&gsa);
 	return TRUE;
@@ -412,6 +424,7 @@ void gcks_start()
 	FILE *conf;
 
 	memset(&seen, 0, sizeof(seen));
+	refuse_rekeys = 0;
 	snprintf(file, sizeof(file), "%s/swanctl.conf", directory);
 	snprintf(path, sizeof(path), "%s/ctl", directory);
 	conf = fopen(file, "w");

@@ -42,12 +42,18 @@ typedef struct {
 	u_int refusals;
 	/* registrations whose IKE_SA ended before the answer */
 	u_int lost;
-	/* rekeys received, and the last one's newest epoch */
+	/* rekeys received, those refused included, and the last one's newest
+	 * epoch */
 	u_int rekeys;
 	uint32_t rekey_epoch;
 } seen_t;
 
 extern seen_t seen;
+
+/**
+ * How many of the rekeys that come next the member refuses.
+ */
+extern u_int refuse_rekeys;
 
 /**
  * Start charon, once; FALSE if something that is needed can not be loaded.

@@ -233,6 +233,58 @@ static void rekey_meets_registration(void **state)
 	assert_int_equal(seen.rekeys, 2);
 }
 
+/* A rekey comes before the answer to a registration, which has older keys: the
+ * member refuses it then, and is sent it again until it takes it. */
+static void refused_rekey(void **state)
+{
+	end_t gcks, member = registered(&gcks);
+
+	refuse_rekeys = 2;
+	gcks_rekey();
+	settle();
+	assert_int_equal(seen.rekeys, 1);
+	nothing_is_sent();
+	pass_time();
+	settle();
+	assert_int_equal(seen.rekeys, 2);
+	pass_time();
+	settle();
+	assert_int_equal(seen.rekeys, 3);
+	assert_true(seen.rekey_epoch > seen.epoch);
+	/* that was it */
+	pass_time();
+	settle();
+	assert_int_equal(seen.rekeys, 3);
+	assert_true(exists(member) && exists(gcks));
+}
+
+/* Also if the IKE_SA is another one by then, and not if a registration has
+ * brought the keys meanwhile. */
+static void refused_rekey_meets_others(void **state)
+{
+	end_t gcks, member = registered(&gcks);
+
+	refuse_rekeys = 1;
+	gcks_rekey();
+	settle();
+	assert_int_equal(seen.rekeys, 1);
+	send_ike_rekey(member);
+	settle();
+	assert_int_equal(seen.rekeys, 2);
+	assert_true(successor(member));
+
+	refuse_rekeys = 1;
+	gcks_rekey();
+	settle();
+	assert_int_equal(seen.rekeys, 3);
+	send_registration(successor(member));
+	settle();
+	pass_time();
+	settle();
+	assert_int_equal(seen.rekeys, 3);
+	assert_int_equal(seen.epoch, seen.rekey_epoch);
+}
+
 /* Two rekeys of the group, one of the IKE_SA in between, and the first push
  * lost with the old IKE_SA. */
 static void ike_rekey_meets_rekey(void **state)
@@ -334,6 +386,9 @@ int main(void)
 										stop),
 		cmocka_unit_test_setup_teardown(simultaneous_ike_rekey, start, stop),
 		cmocka_unit_test_setup_teardown(rekey_meets_registration, start, stop),
+		cmocka_unit_test_setup_teardown(refused_rekey, start, stop),
+		cmocka_unit_test_setup_teardown(refused_rekey_meets_others, start,
+										stop),
 		cmocka_unit_test_setup_teardown(ike_rekey_meets_rekey, start, stop),
 		cmocka_unit_test_setup_teardown(delete_meets_registration, start, stop),
 		cmocka_unit_test_setup_teardown(answer_is_lost, start, stop),
