@@ -53,6 +53,11 @@ struct private_groupvpn_config_t {
 	 * Valid groups, as groupvpn_group_t
 	 */
 	linked_list_t *groups;
+
+	/**
+	 * Whether these are all that the file has
+	 */
+	bool complete;
 };
 
 /*
@@ -1407,6 +1412,7 @@ METHOD(groupvpn_config_t, load, bool,
 	{
 		return FALSE;
 	}
+	this->complete = TRUE;
 	groups = linked_list_create();
 	enumerator = settings->create_section_enumerator(settings, "groups");
 	while (enumerator->enumerate(enumerator, &name))
@@ -1427,6 +1433,7 @@ METHOD(groupvpn_config_t, load, bool,
 		else if (!group)
 		{
 			DBG1(DBG_CFG, "groupvpn: group '%s' is not loaded", name);
+			this->complete = FALSE;
 			continue;
 		}
 		groups->insert_last(groups, group);
@@ -1444,6 +1451,12 @@ METHOD(groupvpn_config_t, create_enumerator, enumerator_t*,
 	private_groupvpn_config_t *this)
 {
 	return this->groups->create_enumerator(this->groups);
+}
+
+METHOD(groupvpn_config_t, is_complete, bool,
+	private_groupvpn_config_t *this)
+{
+	return this->complete;
 }
 
 METHOD(groupvpn_config_t, destroy, void,
@@ -1465,6 +1478,7 @@ groupvpn_config_t *groupvpn_config_create(char *file)
 		.public = {
 			.load = _load,
 			.create_enumerator = _create_enumerator,
+			.is_complete = _is_complete,
 			.destroy = _destroy,
 		},
 		.file = strdup(file),

@@ -226,6 +226,12 @@ struct groupvpn_config_t {
 	enumerator_t *(*create_enumerator)(groupvpn_config_t *this);
 
 	/**
+	 * Whether these are all groups that the file has, and none was left out
+	 * because of an error in it.
+	 */
+	bool (*is_complete)(groupvpn_config_t *this);
+
+	/**
 	 * Destroy a groupvpn_config_t.
 	 */
 	void (*destroy)(groupvpn_config_t *this);

@@ -1368,10 +1368,15 @@ METHOD(groupvpn_dataplane_t, set_config, void,
 	this->timer->arm(this->timer, this->check);
 }
 
-METHOD(groupvpn_dataplane_t, destroy, void,
+METHOD(groupvpn_dataplane_t, open_vrf, void,
 	private_groupvpn_dataplane_t *this)
 {
 	this->kernel->open_vrf(this->kernel, &this->link);
+}
+
+METHOD(groupvpn_dataplane_t, destroy, void,
+	private_groupvpn_dataplane_t *this)
+{
 	this->peers->destroy(this->peers);
 	this->fib->destroy(this->fib);
 	this->channel->destroy(this->channel);
@@ -1414,6 +1419,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 			.list_sas = _list_sas,
 			.get_peers = _get_peers,
 			.get_reqid = _get_reqid,
+			.open_vrf = _open_vrf,
 			.destroy = _destroy,
 		},
 		.cfg = groupvpn_group_get_ref(cfg),

@@ -23,8 +23,8 @@ typedef struct groupvpn_dataplane_t groupvpn_dataplane_t;
  * Data plane of a group. Not thread-safe, its owner locks it.
  *
  * It is up as long as the group has keys that have not expired and its link
- * could be installed, with a registration or without. From creation to
- * destruction it keeps the group's VRF closed.
+ * could be installed, with a registration or without. It keeps the group's VRF
+ * closed, also when it is destroyed, unless it is told to open it.
  */
 struct groupvpn_dataplane_t {
 
@@ -131,6 +131,11 @@ struct groupvpn_dataplane_t {
 	 * Get the reqid of the group.
 	 */
 	uint32_t (*get_reqid)(groupvpn_dataplane_t *this);
+
+	/**
+	 * Keep the group's VRF closed no longer, as there is no such group anymore.
+	 */
+	void (*open_vrf)(groupvpn_dataplane_t *this);
 
 	/**
 	 * Destroy it, after down().

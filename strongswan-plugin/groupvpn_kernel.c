@@ -7,7 +7,8 @@
  * there before the device comes up and until after it is gone. Without a route
  * to the device a packet would not get as far, so a VRF ends in an unreachable
  * default route, which is there as long as the group is configured, whatever
- * becomes of its keys.
+ * becomes of its keys, and of charon: it is left behind when that stops, and
+ * removed by the next one if that has no such group anymore.
  */
 
 #include "groupvpn_kernel.h"
@@ -51,6 +52,9 @@ static const uint8_t extension_protocols[] = {
 #define REFLECTOR_PRIORITY 1000000
 
 #define BGP_PORT 179
+
+/* tables that an earlier charon closed and this one does not know */
+#define TABLES_MAX 256
 
 typedef struct private_groupvpn_kernel_t private_groupvpn_kernel_t;
 
@@ -422,6 +426,46 @@ METHOD(groupvpn_kernel_t, close_vrf, bool,
 	return TRUE;
 }
 
+METHOD(groupvpn_kernel_t, sweep_vrfs, void,
+	private_groupvpn_kernel_t *this, linked_list_t *keep)
+{
+	uint32_t tables[TABLES_MAX];
+	char why[GV_TEXT_MAX + 1], *name;
+	enumerator_t *enumerator;
+	groupvpn_device_t vrf;
+	u_int i, count, removed = 0;
+
+	this->mutex->lock(this->mutex);
+	count = this->netlink->find_unreachable(this->netlink, tables, TABLES_MAX);
+	enumerator = keep->create_enumerator(keep);
+	while (count && enumerator->enumerate(enumerator, &name))
+	{
+		if (find_vrf(this, name, &vrf, why))
+		{
+			for (i = 0; i < count; i++)
+			{
+				tables[i] = tables[i] == vrf.table ? 0 : tables[i];
+			}
+		}
+	}
+	enumerator->destroy(enumerator);
+	for (i = 0; i < count; i++)
+	{
+		if (tables[i] &&
+			!this->closed->get(this->closed, (void*)(uintptr_t)tables[i]))
+		{
+			this->netlink->manage_unreachable(this->netlink, tables[i], FALSE);
+			removed++;
+		}
+	}
+	this->mutex->unlock(this->mutex);
+	if (removed)
+	{
+		DBG1(DBG_KNL, "groupvpn: removed the unreachable default routes of %u "
+			 "VRFs whose groups are not configured anymore", removed);
+	}
+}
+
 /**
  * Find the MTU of the interface that the GCKS is reached by
  */
@@ -788,6 +832,7 @@ groupvpn_kernel_t *groupvpn_kernel_create()
 			.sweep_channels = _sweep_channels,
 			.close_vrf = _close_vrf,
 			.open_vrf = _open_vrf,
+			.sweep_vrfs = _sweep_vrfs,
 			.add_link = _add_link,
 			.update_mtu = _update_mtu,
 			.del_link = _del_link,

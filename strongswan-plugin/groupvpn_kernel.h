@@ -122,9 +122,18 @@ struct groupvpn_kernel_t {
 					  char why[GV_TEXT_MAX + 1]);
 
 	/**
-	 * Undo close_vrf(), unless another link keeps the VRF closed.
+	 * Undo close_vrf(), unless another link keeps the VRF closed. Not when
+	 * charon stops: what is closed then is so until a charon says otherwise.
 	 */
 	void (*open_vrf)(groupvpn_kernel_t *this, groupvpn_link_t *link);
+
+	/**
+	 * Undo the close_vrf() of an earlier charon.
+	 *
+	 * @param keep		names of VRFs that stay closed, as char*; those that a
+	 *					link keeps closed do in any case
+	 */
+	void (*sweep_vrfs)(groupvpn_kernel_t *this, linked_list_t *keep);
 
 	/**
 	 * Install policies and, once nothing can leave it in clear, the device.

@@ -712,6 +712,8 @@ void groupvpn_member_group_end(groupvpn_member_group_t *group)
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
 		 group->cfg->id);
 	end_search(group);
+	group->dataplane->down(group->dataplane, "it is not configured anymore");
+	group->dataplane->open_vrf(group->dataplane);
 	groupvpn_member_group_stop(group, "it is not configured anymore");
 }
 

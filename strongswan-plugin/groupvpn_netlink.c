@@ -783,6 +783,124 @@ METHOD(groupvpn_netlink_t, manage_unreachable, int,
 	}
 }
 
+/**
+ * Tables that a dump of routes found to be ended by us
+ */
+typedef struct {
+	uint32_t *tables;
+	u_int max;
+	u_int count;
+} ended_t;
+
+/**
+ * Add the table of an unreachable default route of ours, once
+ */
+static int collect_ended(const struct nlmsghdr *nlh, void *data)
+{
+	struct rtmsg *route = mnl_nlmsg_get_payload(nlh);
+	uint32_t table = 0, metric = 0;
+	ended_t *ended = data;
+	struct nlattr *attr;
+	u_int i;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || route->rtm_dst_len ||
+		route->rtm_protocol != RTPROT_GROUPVPN ||
+		route->rtm_type != RTN_UNREACHABLE)
+	{
+		return MNL_CB_OK;
+	}
+	mnl_attr_for_each(attr, nlh, sizeof(*route))
+	{
+		switch (mnl_attr_get_type(attr))
+		{
+			case RTA_TABLE:
+				table = mnl_attr_get_u32(attr);
+				break;
+			case RTA_PRIORITY:
+				metric = mnl_attr_get_u32(attr);
+				break;
+			default:
+				break;
+		}
+	}
+	for (i = 0; i < ended->count; i++)
+	{
+		if (ended->tables[i] == table)
+		{
+			return MNL_CB_OK;
+		}
+	}
+	if (table && metric == UNREACHABLE_METRIC && ended->count < ended->max)
+	{
+		ended->tables[ended->count++] = table;
+	}
+	return MNL_CB_OK;
+}
+
+/**
+ * Dump our routes of a family that are of a type
+ *
+ * @param index			of those by a device, 0 for any
+ * @param table			of those in a table, 0 for any
+ */
+static int dump_routes(private_groupvpn_netlink_t *this, int family,
+					   uint8_t type, int index, uint32_t table, mnl_cb_t cb,
+					   void *data)
+{
+	char buf[MNL_NLMSG_HDRLEN + 256] = {};
+	struct mnl_socket *sock;
+	struct nlmsghdr *nlh;
+	struct rtmsg *route;
+	int strict = 1, res;
+
+	/* by such a socket the kernel dumps what is asked for only, and not, for
+	 * example, all routes of the Internet */
+	sock = open_socket(NETLINK_ROUTE);
+	if (!sock)
+	{
+		return -EIO;
+	}
+	mnl_socket_setsockopt(sock, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
+	nlh = begin(buf, RTM_GETROUTE, NLM_F_DUMP);
+	route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	route->rtm_family = family;
+	route->rtm_protocol = RTPROT_GROUPVPN;
+	route->rtm_type = type;
+	if (index)
+	{
+		mnl_attr_put_u32(nlh, RTA_OIF, index);
+	}
+	if (table)
+	{
+		mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	}
+	res = query(this, sock, nlh, cb, data);
+	mnl_socket_close(sock);
+	/* there is no such table, as nothing is in it */
+	return res == -ENOENT ? 0 : res;
+}
+
+METHOD(groupvpn_netlink_t, find_unreachable, u_int,
+	private_groupvpn_netlink_t *this, uint32_t *tables, u_int max)
+{
+	ended_t ended = {
+		.tables = tables,
+		.max = max,
+	};
+	u_int tries = 0;
+	int res;
+
+	do
+	{
+		res = dump_routes(this, AF_INET, RTN_UNREACHABLE, 0, 0, collect_ended,
+						  &ended);
+		res = dump_routes(this, AF_INET6, RTN_UNREACHABLE, 0, 0, collect_ended,
+						  &ended) ?: res;
+	}
+	while (res == -EINTR && ++tries < DUMP_TRIES);
+	return ended.count;
+}
+
 METHOD(groupvpn_netlink_t, manage_route, int,
 	private_groupvpn_netlink_t *this, int index, uint32_t table,
 	const struct gv_prefix *prefix, const struct gv_addr *gateway, bool add)
@@ -884,44 +1002,17 @@ METHOD(groupvpn_netlink_t, find_routes, int,
 	private_groupvpn_netlink_t *this, int index, uint32_t table,
 	void (*cb)(void *data, const struct gv_prefix *prefix), void *data)
 {
-	char buf[MNL_NLMSG_HDRLEN + 256] = {};
 	find_routes_t find = {
 		.index = index,
 		.table = table,
 		.cb = cb,
 		.data = data,
 	};
-	struct mnl_socket *sock;
-	struct nlmsghdr *nlh;
-	struct rtmsg *route;
-	int families[] = { AF_INET, AF_INET6 }, strict = 1, res = 0, i;
 
-	/* by such a socket the kernel dumps what is asked for only, and not, for
-	 * example, all routes of the Internet */
-	sock = open_socket(NETLINK_ROUTE);
-	if (!sock)
-	{
-		return -EIO;
-	}
-	mnl_socket_setsockopt(sock, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict));
-	for (i = 0; i < countof(families) && !res; i++)
-	{
-		memset(buf, 0, sizeof(buf));
-		nlh = begin(buf, RTM_GETROUTE, NLM_F_DUMP);
-		route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
-		route->rtm_family = families[i];
-		route->rtm_protocol = RTPROT_GROUPVPN;
-		route->rtm_type = RTN_UNICAST;
-		mnl_attr_put_u32(nlh, RTA_OIF, index);
-		mnl_attr_put_u32(nlh, RTA_TABLE, table);
-		res = query(this, sock, nlh, find_route, &find);
-		if (res == -ENOENT)
-		{	/* there is no such table, as nothing is in it */
-			res = 0;
-		}
-	}
-	mnl_socket_close(sock);
-	return res;
+	return dump_routes(this, AF_INET, RTN_UNICAST, index, table, find_route,
+					   &find) ?:
+		   dump_routes(this, AF_INET6, RTN_UNICAST, index, table, find_route,
+					   &find);
 }
 
 /**
@@ -1102,6 +1193,7 @@ groupvpn_netlink_t *groupvpn_netlink_create()
 			.del_device = _del_device,
 			.manage_neighbor = _manage_neighbor,
 			.manage_unreachable = _manage_unreachable,
+			.find_unreachable = _find_unreachable,
 			.manage_route = _manage_route,
 			.find_routes = _find_routes,
 			.sweep_devices = _sweep_devices,

@@ -141,6 +141,16 @@ struct groupvpn_netlink_t {
 							  bool add);
 
 	/**
+	 * Find the tables that end in such routes of ours.
+	 *
+	 * @param tables	receives them
+	 * @param max		room for this many, the rest is left out
+	 * @return			number of tables
+	 */
+	u_int (*find_unreachable)(groupvpn_netlink_t *this, uint32_t *tables,
+							  u_int max);
+
+	/**
 	 * Add (or replace) or delete a route by a device, to a gateway that needs
 	 * no route itself. Only our own are touched, unless one has our metric.
 	 *

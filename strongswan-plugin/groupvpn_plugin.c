@@ -180,6 +180,34 @@ static void start_carrier(private_groupvpn_plugin_t *this)
 }
 
 /**
+ * Open the VRFs that an earlier charon left closed and no group is in anymore. A
+ * group with an error in it may be the one.
+ */
+static void sweep_vrfs(private_groupvpn_plugin_t *this)
+{
+	enumerator_t *enumerator;
+	groupvpn_group_t *group;
+	linked_list_t *keep;
+
+	if (!this->config->is_complete(this->config))
+	{
+		return;
+	}
+	keep = linked_list_create();
+	enumerator = this->config->create_enumerator(this->config);
+	while (enumerator->enumerate(enumerator, &group))
+	{
+		if (group->vrf && !group->fail_open)
+		{
+			keep->insert_last(keep, group->vrf);
+		}
+	}
+	enumerator->destroy(enumerator);
+	this->kernel->sweep_vrfs(this->kernel, keep);
+	keep->destroy(keep);
+}
+
+/**
  * Read the groups and have the roles follow
  */
 static bool configure(private_groupvpn_plugin_t *this)
@@ -194,6 +222,7 @@ static bool configure(private_groupvpn_plugin_t *this)
 		start_carrier(this);
 		this->gcks->configure(this->gcks, this->config);
 		this->member->configure(this->member, this->config);
+		sweep_vrfs(this);
 	}
 	this->mutex->unlock(this->mutex);
 	return ok;

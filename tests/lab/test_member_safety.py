@@ -68,23 +68,36 @@ def test_a_vrf_fails_closed(lab):
         assert leaks(lab, "blue1", "10.2.0.10") == 0
         host.bgpd.start()
         host.load_frr()
-        # It stays if charon is killed, and goes if it is stopped.
+        # It stays if charon is killed.
         host.charon.kill()
         assert ends(host, "blue") == [[PROTOCOL], [PROTOCOL]]
         # Not registered: the connection is not there.
-        host.write("/etc/swanctl/swanctl.conf", member_swanctl(
-            site, lab.network).replace("gcks = sr", "gcks = none"))
+        file, text = "/etc/swanctl/swanctl.conf", member_swanctl(
+            site, lab.network)
+        host.write(file, text.replace("gcks = sr", "gcks = none"))
         since = host.log_size("charon")
         start_charon(host)
         host.wait_for_log("charon", "waiting for connection 'none'", since)
         assert leaks(lab, "blue1", "10.2.0.10") == 0
+        # And if it is stopped, until another one knows that it has to go: a
+        # group that can not be read may still be the one.
         assert host.charon.stop() == 0
+        assert ends(host, "blue") == [[PROTOCOL], [PROTOCOL]]
+        assert leaks(lab, "blue1", "10.2.0.10") == 0
+        host.write(file, text.replace("id = 100", "id = none"))
+        since = host.log_size("charon")
+        start_charon(host)
+        host.wait_for_log("charon", "group 'blue' is not loaded", since)
+        assert ends(host, "blue") == [[PROTOCOL], [PROTOCOL]]
+        since = host.log_size("charon")
+        lab.reconfigure("blue1", text.replace(
+            "gcks = sr", "gcks = none\nfail = open"))
+        host.wait_for_log("charon", "of 1 VRFs", since)
         assert ends(host, "blue") == [[], []]
         # One of the operator's is as good, and his.
         host.ip("route add unreachable default metric 4278198272 "
                 "proto static vrf blue")
-        restore_file(lab, "blue1")
-        start_charon(host)
+        lab.restore("blue1")
         lab.wait_until_up()
         assert ends(host, "blue") == [["static"], [PROTOCOL]]
         # An end of the membership is not one of the protection.
@@ -94,7 +107,7 @@ def test_a_vrf_fails_closed(lab):
         host.wait_for_log("charon", "is down: its device or VRF", since)
         assert ends(host, "blue") == [["static"], [PROTOCOL]]
         assert host.charon.stop() == 0
-        assert ends(host, "blue") == [["static"], []]
+        assert ends(host, "blue") == [["static"], [PROTOCOL]]
         host.ip("route del unreachable default metric 4278198272 vrf blue")
     restore_file(lab, "blue1")
     start_charon(host)
