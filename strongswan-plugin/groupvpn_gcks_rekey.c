@@ -325,8 +325,10 @@ METHOD(groupvpn_exchange_t, dismissal_request, bool,
 	else if (group && !groupvpn_gcks_authorize(group, ike_sa, &authorization))
 	{
 		notify = GROUPVPN_N_AUTHORIZATION_FAILED;
-		told = authorization.evicted;
-		snprintf(why, sizeof(why), "%s", authorization.decision.why);
+		told = authorization.decision.verdict == GROUPVPN_REFUSED;
+		snprintf(why, sizeof(why), "%s%s", authorization.evicted
+				 ? "" : "not authorised anymore: ",
+				 authorization.decision.why);
 	}
 	groups->unlock(groups);
 	message->add_notify(message, FALSE, notify, chunk_empty);
@@ -346,7 +348,7 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	groupvpn_gcks_group_t *group;
 	groupvpn_authorization_t authorization = {};
 	char why[GV_TEXT_MAX + 1];
-	bool evicted = FALSE, used = ike_sa->get_child_count(ike_sa) > 0;
+	bool refused = FALSE, used = ike_sa->get_child_count(ike_sa) > 0;
 
 	this = container_of(exchange, private_groupvpn_gcks_rekey_t, dismissal);
 	groups = this->gcks->groups;
@@ -355,12 +357,13 @@ METHOD(groupvpn_exchange_t, dismissal_response, void,
 	if (group)
 	{
 		groupvpn_gcks_authorize(group, ike_sa, &authorization);
-		evicted = authorization.evicted || is_void(this, ike_sa, why);
+		refused = authorization.decision.verdict == GROUPVPN_REFUSED ||
+				  is_void(this, ike_sa, why);
 	}
 	used |= this->gcks->index->has(this->gcks->index,
 								   ike_sa->get_unique_id(ike_sa));
 	groups->unlock(groups);
-	if (evicted && !used)
+	if (refused && !used)
 	{
 		lib->processor->queue_job(lib->processor,
 			(job_t*)delete_ike_sa_job_create(ike_sa->get_id(ike_sa), TRUE));

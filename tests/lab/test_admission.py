@@ -129,9 +129,14 @@ def test_a_stricter_credential_evicts(lab, admit):
     admitted(lab)
     pubkey = with_groups(sr_swanctl(lab.network),
                          strict(psk, "credential = pubkey"))
-    since = sr.log_size("charon")
+    since, told = sr.log_size("charon"), lab["outsider"].log_size("charon")
     lab.reconfigure("sr", pubkey)
     sr.wait_for_log("charon", "removed: not authorised anymore", since)
+    # It is told why, and has no other group by the IKE_SA.
+    lab["outsider"].wait_for_log(
+        "charon", "is down: not authorised anymore: the peer did not use the "
+        "credential", told)
+    sr.wait_for_log("charon", "deleting IKE_SA", since)
     refused(lab, since, "did not use the credential")
     lab.reconfigure("sr", with_groups(sr_swanctl(lab.network), strict(psk)))
     admitted(lab)
