@@ -224,6 +224,23 @@ static bool lock_out(groupvpn_gcks_group_t *group, identification_t *identity,
 }
 
 /**
+ * Whether an identity is one for many, such as 'members' has
+ */
+static bool is_pattern(identification_t *identity)
+{
+	switch (identity->get_type(identity))
+	{
+		case ID_IPV4_ADDR_SUBNET:
+		case ID_IPV4_ADDR_RANGE:
+		case ID_IPV6_ADDR_SUBNET:
+		case ID_IPV6_ADDR_RANGE:
+			return TRUE;
+		default:
+			return identity->contains_wildcards(identity);
+	}
+}
+
+/**
  * Evict an identity from a group
  */
 static bool evict_identity(groupvpn_gcks_group_t *group,
@@ -239,6 +256,12 @@ static bool evict_identity(groupvpn_gcks_group_t *group,
 	identity = find_subject(group, subject, &registration, result, why);
 	if (!identity)
 	{
+		return FALSE;
+	}
+	if (!registration && is_pattern(identity))
+	{	/* it would be that of nobody who comes */
+		snprintf(why, GV_TEXT_MAX + 1, "'%Y' is a pattern: must be the "
+				 "identity of one member, or its member-ID", identity);
 		return FALSE;
 	}
 	if (!registration && !groupvpn_gcks_may_join(group, identity))

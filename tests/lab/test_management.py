@@ -255,6 +255,11 @@ def test_counters(lab):
     (("evict", "blue", "99999999999999999999"), FAILED, "must be 1 to 65535"),
     (("evict", "blue", "blu1.example.net"), FAILED,
      "'blu1.example.net' could not become a member"),
+    (("evict", "blue", "*.example.net"), FAILED,
+     "'*.example.net' is a pattern: must be the identity of one member"),
+    (("evict", "blue", "C=CH, CN=*"), FAILED, "'C=CH, CN=*' is a pattern"),
+    (("evict", "blue", "203.0.113.0/24"), FAILED,
+     "'203.0.113.0/24' is a pattern"),
     (("readmit", "blue", "blue1.example.net"), FAILED,
      "'blue1.example.net' is not evicted"),
 ))

@@ -142,6 +142,7 @@ ERRORS = (
     ("group-vpn evict blue 0", "% 0: a member-ID is 1 to 65535"),
     ("group-vpn evict blue 65536", "% 65536: a member-ID is 1 to 65535"),
     ("group-vpn evict blue 999", "group 'blue' has no member 999"),
+    ("group-vpn evict blue *.example.net", "is a pattern: must be the identity"),
     ("group-vpn evict blue " + 256 * "x", "% an identity has at most 255"),
     ("group-vpn evict blue 1 reason " + 256 * "x", "% a reason has at most"),
     ("group-vpn readmit blue blue1.example.net", "is not evicted"),
