@@ -326,10 +326,10 @@ static bool parse_number(char *value, uint64_t min, uint64_t max, uint64_t *out)
 	return TRUE;
 }
 
-/**
- * Parse a time: a number with an optional unit s, m, h or d
+/*
+ * See header
  */
-static bool parse_time(char *value, uint64_t min, uint64_t max, uint32_t *out)
+bool groupvpn_parse_time(char *value, uint32_t min, uint32_t max, uint32_t *out)
 {
 	static const struct {
 		char unit;
@@ -652,17 +652,17 @@ static bool parse_esn(groupvpn_group_t *group, char *value)
 
 static bool parse_lifetime(groupvpn_group_t *group, char *value)
 {
-	return parse_time(value, 10, 30 * 24 * 60 * 60, &group->lifetime);
+	return groupvpn_parse_time(value, 10, 30 * 24 * 60 * 60, &group->lifetime);
 }
 
 static bool parse_atd(groupvpn_group_t *group, char *value)
 {
-	return parse_time(value, 1, 600, &group->atd);
+	return groupvpn_parse_time(value, 1, 600, &group->atd);
 }
 
 static bool parse_dtd(groupvpn_group_t *group, char *value)
 {
-	return parse_time(value, 1, 1200, &group->dtd);
+	return groupvpn_parse_time(value, 1, 1200, &group->dtd);
 }
 
 static bool parse_rekey_on_add(groupvpn_group_t *group, char *value)
@@ -695,7 +695,7 @@ static bool parse_rekey(groupvpn_group_t *group, char *value)
 
 static bool parse_kek_lifetime(groupvpn_group_t *group, char *value)
 {
-	return parse_time(value, 10, 30 * 24 * 60 * 60, &group->kek_lifetime);
+	return groupvpn_parse_time(value, 10, 30 * 24 * 60 * 60, &group->kek_lifetime);
 }
 
 static bool parse_max_prefixes(groupvpn_group_t *group, char *value)

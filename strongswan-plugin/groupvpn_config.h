@@ -201,6 +201,16 @@ bool groupvpn_group_equals(groupvpn_group_t *this, groupvpn_group_t *other);
 uint32_t groupvpn_group_admission(groupvpn_group_t *this);
 
 /**
+ * Parse a time: a number with an optional unit s, m, h or d.
+ *
+ * @param min			in seconds, as max and out
+ * @return				FALSE if it is of another form or out of range, out is
+ *						as it was
+ */
+bool groupvpn_parse_time(char *value, uint32_t min, uint32_t max,
+						 uint32_t *out);
+
+/**
  * Reader of the configuration, keeps the set of valid groups.
  */
 struct groupvpn_config_t {

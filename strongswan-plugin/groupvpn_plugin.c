@@ -31,6 +31,20 @@
 #define DEFAULT_RETRY_MAX 60
 #define DEFAULT_RECHECK 3600
 
+/* bounds of these, in seconds */
+#define POLICY_TIMEOUT_MAX 60
+#define RETRY_MAX (24 * 60 * 60)
+#define RECHECK_MAX (30 * 24 * 60 * 60)
+
+/* section of the plugin in strongswan.conf, after the name of the daemon */
+#define SECTION "%s.plugins.groupvpn"
+
+/* its options */
+static char *options[] = {
+	"load", "exchange", "swanctl_conf", "socket", "socket_group", "vici_socket",
+	"store", "store_key", "policy_timeout", "recheck", "retry_min", "retry_max",
+};
+
 typedef struct private_groupvpn_plugin_t private_groupvpn_plugin_t;
 
 /**
@@ -111,21 +125,77 @@ METHOD(plugin_t, get_name, char*,
 }
 
 /**
+ * Tell of options that there are none of
+ */
+static void check_options()
+{
+	enumerator_t *enumerator;
+	char *name, *value;
+	u_int i;
+
+	enumerator = lib->settings->create_key_value_enumerator(lib->settings,
+															SECTION, lib->ns);
+	while (enumerator->enumerate(enumerator, &name, &value))
+	{
+		for (i = 0; i < countof(options) && !streq(options[i], name); i++);
+		if (i == countof(options))
+		{
+			DBG1(DBG_CFG, "groupvpn: unknown option '" SECTION ".%s' (value "
+				 "\"%s\")", lib->ns, name, value);
+		}
+	}
+	enumerator->destroy(enumerator);
+}
+
+/**
  * Read an option of the plugin
  */
 static char *get_option(char *name, char *def)
 {
-	return lib->settings->get_str(lib->settings, "%s.plugins.groupvpn.%s", def,
-								  lib->ns, name);
+	return lib->settings->get_str(lib->settings, SECTION ".%s", def, lib->ns,
+								  name);
 }
 
 /**
- * Read an option of the plugin that is a time
+ * Read an option of the plugin that is a time, in seconds
  */
-static u_int get_time_option(char *name, u_int least, u_int def)
+static u_int get_time_option(char *name, u_int min, u_int max, u_int def)
 {
-	return max(least, lib->settings->get_time(lib->settings,
-							"%s.plugins.groupvpn.%s", def, lib->ns, name));
+	char *value = get_option(name, NULL);
+	uint32_t time = def;
+
+	if (value && !groupvpn_parse_time(value, min, max, &time))
+	{
+		DBG1(DBG_CFG, "groupvpn: " SECTION ".%s = \"%s\": must be a time from "
+			 "%us to %us, such as 30s or 1m; %us is used", lib->ns, name,
+			 value, min, max, def);
+	}
+	return time;
+}
+
+/**
+ * Read an option of the plugin that is yes or no
+ */
+static bool get_bool_option(char *name, bool def)
+{
+	char *value = get_option(name, NULL);
+	bool yes, no;
+
+	if (!value)
+	{
+		return def;
+	}
+	/* what is neither is the default */
+	yes = settings_value_as_bool(value, FALSE);
+	no = !settings_value_as_bool(value, TRUE);
+	if (!yes && !no)
+	{
+		DBG1(DBG_CFG, "groupvpn: " SECTION ".%s = \"%s\": must be \"yes\" or "
+			 "\"no\"; \"%s\" is used", lib->ns, name, value,
+			 def ? "yes" : "no");
+		return def;
+	}
+	return yes;
 }
 
 /**
@@ -249,9 +319,19 @@ static groupvpn_store_t *create_store()
 static bool start(private_groupvpn_plugin_t *this)
 {
 	groupvpn_gcks_manage_t *manage;
-	u_int retry_min = get_time_option("retry_min", 1, DEFAULT_RETRY_MIN);
-	u_int retry_max = get_time_option("retry_max", 1, DEFAULT_RETRY_MAX);
+	u_int retry_min, retry_max;
 
+	check_options();
+	retry_min = get_time_option("retry_min", 1, RETRY_MAX, DEFAULT_RETRY_MIN);
+	retry_max = get_time_option("retry_max", 1, RETRY_MAX,
+								max(retry_min, DEFAULT_RETRY_MAX));
+	if (retry_max < retry_min)
+	{
+		DBG1(DBG_CFG, "groupvpn: " SECTION ".retry_max = %us: must not be "
+			 "shorter than retry_min = %us; %us is used", lib->ns, retry_max,
+			 retry_min, retry_min);
+		retry_max = retry_min;
+	}
 	this->kernel = groupvpn_kernel_create();
 	if (!this->kernel)
 	{
@@ -262,13 +342,13 @@ static bool start(private_groupvpn_plugin_t *this)
 													 DEFAULT_SWANCTL_CONF));
 	groupvpn_gate_start();
 	this->carrier = groupvpn_carrier_create();
-	if (lib->settings->get_bool(lib->settings, "%s.plugins.groupvpn.exchange",
-								FALSE, lib->ns))
+	if (get_bool_option("exchange", FALSE))
 	{
 		this->carrier->start(this->carrier);
 	}
 	this->policy = groupvpn_policy_server_create(groupvpn_policy_file_create(),
-		get_time_option("policy_timeout", 1, DEFAULT_POLICY_TIMEOUT) * 1000);
+		get_time_option("policy_timeout", 1, POLICY_TIMEOUT_MAX,
+						DEFAULT_POLICY_TIMEOUT) * 1000);
 	this->control = groupvpn_control_create(
 								get_option("socket", GV_CTL_PATH),
 								get_option("socket_group", DEFAULT_SOCKET_GROUP));
@@ -280,11 +360,10 @@ static bool start(private_groupvpn_plugin_t *this)
 	this->channel = groupvpn_channel_create(this->kernel);
 	this->gcks = groupvpn_gcks_create(this->control, this->policy, this->vici,
 									  this->store, this->kernel,
-									  get_time_option("recheck", 0,
+									  get_time_option("recheck", 0, RECHECK_MAX,
 													  DEFAULT_RECHECK));
 	this->member = groupvpn_member_create(this->control, this->kernel,
-										  this->vici, retry_min,
-										  max(retry_min, retry_max));
+										  this->vici, retry_min, retry_max);
 	manage = this->gcks->get_manage(this->gcks);
 	this->vici->add_handler(this->vici, manage->get_handler(manage));
 	this->vici->add_handler(this->vici,

@@ -7,6 +7,7 @@ import pytest
 
 from lab import SOURCE, wait_for
 from sites import member_swanctl, section, sr_swanctl
+from test_restart import start_charon
 
 
 def member_group(name, **options):
@@ -169,6 +170,34 @@ def test_errors_in_groups_are_told(lab, wrong):
         assert "group 'blue' is not loaded" not in log
     finally:
         lab.restore("outsider")
+
+
+def test_errors_in_strongswan_conf_are_told(lab):
+    """The plugin starts with the defaults of the options."""
+    host, file = lab["outsider"], "/etc/strongswan.d/charon/groupvpn.conf"
+    usual = host.read(file)
+    name = ".plugins.groupvpn"
+    since = host.log_size("charon")
+    try:
+        host.write(file, "groupvpn {\n    load = yes\n    exchange = ye\n"
+                   "    policy_timeout = 500ms\n    recheck = 31d\n"
+                   "    retry_min = 5s\n    retry_max = 2\n    rety = 1\n}\n")
+        host.charon.stop()
+        start_charon(host)
+        for line in (
+                '.exchange = "ye": must be "yes" or "no"; "no" is used',
+                '.policy_timeout = "500ms": must be a time from 1s to 60s, such '
+                'as 30s or 1m; 1s is used',
+                '.recheck = "31d": must be a time from 0s to 2592000s, such as '
+                '30s or 1m; 3600s is used',
+                ".retry_max = 2s: must not be shorter than retry_min = 5s; 5s "
+                "is used"):
+            host.wait_for_log("charon", name + line, since)
+        host.wait_for_log("charon", ".rety' (value \"1\")", since)
+    finally:
+        host.write(file, usual)
+        host.charon.stop()
+        start_charon(host)
 
 
 def test_every_option_is_documented():
