@@ -142,6 +142,22 @@ uint64_t groupvpn_gcks_group_retirement(groupvpn_gcks_group_t *group,
 }
 
 /**
+ * Have the next message bring another KEK if the lifetime of that one is not
+ * what is configured
+ */
+static bool check_kek_lifetime(groupvpn_gcks_group_t *group)
+{
+	groupvpn_kek_t *kek = group->kek;
+
+	if (kek && kek->get_lifetime(kek) != group->cfg->kek_lifetime)
+	{
+		kek->distrust(kek);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+/**
  * Go on with the newest epoch of a group that was loaded
  *
  * @return				NULL, or why a new one has to begin
@@ -166,7 +182,7 @@ static char *resume_epoch(groupvpn_gcks_group_t *group)
 		newest->sa.esp.integ != cfg->esp.integ ||
 		newest->sa.esp.esn != cfg->esp.esn ||
 		groupvpn_sa_is_shared(newest) != (cfg->sa_mode == GV_SA_SHARED) ||
-		newest->sa.lifetime != cfg->lifetime)
+		newest->sa.lifetime != cfg->lifetime || check_kek_lifetime(group))
 	{
 		return "policy changed";
 	}
@@ -758,6 +774,7 @@ void groupvpn_gcks_group_change(groupvpn_gcks_group_t *group,
 	groupvpn_group_destroy(old);
 	/* a Rekey SA that can not be had is told of, and had in-band rekeys do */
 	groupvpn_gcks_load_kek(group);
+	check_kek_lifetime(group);
 	groupvpn_gcks_review(group);
 	/* the new epoch tells members the new policy, and evicted ones nothing */
 	groupvpn_gcks_group_roll(group, "policy changed");

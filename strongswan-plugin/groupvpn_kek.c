@@ -651,6 +651,12 @@ METHOD(groupvpn_kek_t, publish, bool,
 	return TRUE;
 }
 
+METHOD(groupvpn_kek_t, get_lifetime, uint32_t,
+	private_groupvpn_kek_t *this)
+{
+	return this->keys.state.kek.lifetime;
+}
+
 METHOD(groupvpn_kek_t, is_broken, bool,
 	private_groupvpn_kek_t *this)
 {
@@ -784,6 +790,7 @@ groupvpn_kek_t *groupvpn_kek_create(char *name, uint32_t id,
 			.save = _save,
 			.settle = _settle,
 			.get_renewal = _get_renewal,
+			.get_lifetime = _get_lifetime,
 			.export = _export_,
 			.get_messages = _get_messages,
 			.describe = _describe,

@@ -127,6 +127,11 @@ struct groupvpn_kek_t {
 				   struct gv_gsa *gsa, struct gv_key_path *path);
 
 	/**
+	 * Get the lifetime that the Rekey SA began with, in seconds.
+	 */
+	uint32_t (*get_lifetime)(groupvpn_kek_t *this);
+
+	/**
 	 * Get the current messages, one after the other, the oldest first.
 	 *
 	 * @return			number of octets, at most GV_REKEY_MAX

@@ -16,7 +16,8 @@ import pytest
 from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, Speaker,
                          group_attribute, rd, tlv, update, vpnv6_nlri)
 from lab import Flood, wait_for
-from sites import SR_ADDRESS, SR_AS, Network, Site, member_swanctl
+from sites import (SR_ADDRESS, SR_AS, Network, Site, member_swanctl,
+                   sr_swanctl)
 from test_management import counters, ctl, ctl_json, epoch
 from test_policing import in_place_of_bgpd, route_epoch
 from test_restart import everybody_reaches, start_charon
@@ -292,6 +293,29 @@ def test_a_killed_gcks_keeps_kek_and_message_ids(lab):
     wait_same_sa(lab, members(lab))
     assert group(sr)["rekey-message-id"] == told["rekey-message-id"] + 1
     lab.wait_until_up()
+
+
+def test_another_kek_lifetime_is_had_at_once(lab):
+    """And not when the KEK in use has come to its end."""
+    sr = lab["sr"]
+    wait_by_bgp(lab)
+    told = group(sr)
+    assert told["rekey-expires"] > 3600
+    lab.reconfigure("sr", sr_swanctl(lab.network).replace(
+        "id = 100", "id = 100\n    kek_lifetime = 1h"))
+    try:
+        wait_for(lambda: group(sr)["rekey-spi"] != told["rekey-spi"],
+                 "another KEK")
+        assert group(sr)["rekey-expires"] <= 3600
+        wait_same_sa(lab, members(lab))
+        # Changed while charon is stopped.
+        assert sr.charon.stop() == 0
+        sr.write("/etc/swanctl/swanctl.conf", sr_swanctl(lab.network))
+        start_charon(sr)
+        assert group(sr)["rekey-expires"] > 3600
+        wait_same_sa(lab, members(lab))
+    finally:
+        lab.restore("sr")
 
 
 @contextlib.contextmanager
