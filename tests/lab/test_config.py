@@ -114,6 +114,9 @@ WRONG = {
         section("bad", "id = 500", "role = gcks",
                 "esp_proposal = aes256-aes128-sha256"),
         'esp_proposal = "aes256-aes128-sha256": must be'),
+    "lifetime less than twice dtd": (
+        gcks_group("lifetime = 30s", "dtd = 20s"),
+        "lifetime = 30s: must be at least twice dtd = 20s"),
     "dtd not longer than atd": (
         section("bad", "id = 500", "role = gcks", "atd = 10s", "dtd = 5s"),
         "must be longer than atd"),
@@ -152,6 +155,76 @@ WRONG = {
     "policy option of a member": (
         member_group("bad", max_members="5"), "is for role = gcks"),
 }
+
+
+# Values that options do not take, by role: below and above, of another form.
+BAD = {
+    "gcks": {
+        "channel": ["on"],
+        "credential": ["eap"],
+        "issuer": ["ca"],
+        "certificate": ['""'],
+        "senders": ['""'],
+        "receivers": ['""'],
+        "members": ['"C=CH, CN=*"'],
+        "max_members": ["0", "65536"],
+        "policy": ["unix:socket"],
+        "esp_proposal": ["aes256"],
+        "sa_mode": ["both"],
+        "encap": ["vxlan"],
+        "esn": ["on"],
+        "lifetime": ["9s", "31d", "1 h", "-60s"],
+        "atd": ["0s", "601s", "1.5s", "10x"],
+        "dtd": ["0", "1201s", "5sec"],
+        "rekey_on_add": ["on"],
+        "rekey_on_remove": ["never"],
+        "replay_window": ["48", "16", "8192", "0"],
+        "rekey": ["ibgp"],
+        "kek_lifetime": ["9s", "31d", "500ms"],
+        "max_prefixes": ["257", "-1"],
+        "allowed_prefixes": ["10.0.0.1/8", "10.0.0.0/33"],
+        "address": ["sr.example.net", "192.0.2.256"],
+        "discovery": ["all"],
+    },
+    "member": {
+        "gcks": ['""'],
+        "peers": ['"' + 1001 * "x" + '"'],
+        "prefixes": ["0.0.0.0/0", "10.0.0.1/24", '"10.0.0.0/8, 10.0.0.0/8"'],
+        "esp_proposals": ["aes256", "des-md5"],
+        "carrier": ["bgp"],
+        "vrf": ["a-name-too-long-"],
+        "device": ["gv/x"],
+        "fail": ["safe"],
+    },
+}
+
+
+def test_bad_values_are_told(lab):
+    """Those of one group all at once, and what would be right."""
+    host = lab["outsider"]
+    code = (SOURCE / "strongswan-plugin/groupvpn_config.c").read_text()
+    options = set(re.findall(r'^\t\{ "(\w+)",', code, re.M))
+    assert options == set(BAD["gcks"]) | set(BAD["member"]) | {"id", "role"}
+    text, expected = "", []
+    for role, values in BAD.items():
+        for i in range(max(map(len, values.values()))):
+            name = f"bad-{role}{i}"
+            bad = {o: v[i] for o, v in values.items() if i < len(v)}
+            text += section(name, f"id = {500 + i}", f"role = {role}", *(
+                f"{o} = {v}" for o, v in bad.items()))
+            expected += [f"group '{name}': {o} = \"" + v.strip('"')[:100]
+                         for o, v in bad.items()]
+    good = member_swanctl(lab.site("outsider"), lab.network).rstrip()
+    since = host.log_size("charon")
+    lab.reconfigure("outsider", good.removesuffix("}") + text + "}\n")
+    try:
+        host.wait_for_log("charon", "group 'bad-member2' is not loaded", since)
+        log = host.log("charon", since)
+        for line in expected:
+            assert line in log, line
+        assert log.count("is not loaded") == 4 + 3
+    finally:
+        lab.restore("outsider")
 
 
 @pytest.mark.parametrize("wrong", WRONG)
