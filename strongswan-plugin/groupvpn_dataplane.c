@@ -560,23 +560,6 @@ static void remove_epoch(private_groupvpn_dataplane_t *this, groupvpn_sa_t *sa)
 }
 
 /**
- * Whether a GSA has an epoch
- */
-static bool has_epoch(const struct gv_gsa *gsa, uint32_t epoch)
-{
-	u_int i;
-
-	for (i = 0; i < gsa->epochs; i++)
-	{
-		if (gsa->epoch[i].epoch == epoch)
-		{
-			return TRUE;
-		}
-	}
-	return FALSE;
-}
-
-/**
  * Find an epoch of a GSA in the SA table. What has the same number or tag, but
  * other keys, is of a GCKS that began anew, and removed.
  */
@@ -664,16 +647,35 @@ static void retire_epochs(private_groupvpn_dataplane_t *this, uint64_t retires)
 }
 
 /**
+ * Whether a GSA has older epochs than we have
+ */
+static bool is_older(private_groupvpn_dataplane_t *this,
+					 const struct gv_gsa *gsa)
+{
+	groupvpn_sa_t *newest = this->sas->newest(this->sas);
+
+	return newest &&
+		   newest->sa.epoch > gsa->epoch[gsa->epochs - 1].epoch;
+}
+
+METHOD(groupvpn_dataplane_t, is_stale, bool,
+	private_groupvpn_dataplane_t *this, const struct gv_gsa *gsa,
+	uint64_t requested)
+{
+	return is_older(this, gsa) &&
+		   this->sas->newest(this->sas)->since >= requested;
+}
+
+/**
  * Forget our epochs if the GCKS has older ones only: it has been restarted and
  * its clock is behind
  */
 static void forget_unknown(private_groupvpn_dataplane_t *this,
 						   const struct gv_gsa *gsa)
 {
-	groupvpn_sa_t *newest = this->sas->newest(this->sas);
+	groupvpn_sa_t *newest;
 
-	if (newest && !has_epoch(gsa, newest->sa.epoch) &&
-		newest->sa.epoch > gsa->epoch[gsa->epochs - 1].epoch)
+	if (is_older(this, gsa))
 	{
 		while ((newest = this->sas->newest(this->sas)))
 		{
@@ -704,18 +706,6 @@ static bool would_reuse(private_groupvpn_dataplane_t *this,
 		}
 	}
 	return FALSE;
-}
-
-/**
- * Whether a rekey is older than what we have: it was overtaken
- */
-static bool is_overtaken(private_groupvpn_dataplane_t *this,
-						 const struct gv_gsa *gsa)
-{
-	groupvpn_sa_t *newest = this->sas->newest(this->sas);
-
-	return !gsa->sender_id && newest &&
-		   newest->sa.epoch > gsa->epoch[gsa->epochs - 1].epoch;
 }
 
 /**
@@ -833,8 +823,8 @@ METHOD(groupvpn_dataplane_t, use, bool,
 	uint64_t now = groupvpn_now();
 	u_int i;
 
-	if (is_overtaken(this, gsa))
-	{
+	if (!gsa->sender_id && is_older(this, gsa))
+	{	/* a rekey that was overtaken */
 		return TRUE;
 	}
 	if (gsa->sender_id)
@@ -1404,6 +1394,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 		.public = {
 			.set_config = _set_config,
 			.set_addresses = _set_addresses,
+			.is_stale = _is_stale,
 			.use = _use,
 			.use_list = _use_list,
 			.down = _down,

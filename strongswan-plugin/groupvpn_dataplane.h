@@ -41,6 +41,16 @@ struct groupvpn_dataplane_t {
 						  host_t *gcks);
 
 	/**
+	 * Whether the answer to a registration is older than the newest epoch that
+	 * we have, and that is not because the GCKS began anew: we got it after we
+	 * had asked.
+	 *
+	 * @param requested	when we asked, groupvpn_now() based
+	 */
+	bool (*is_stale)(groupvpn_dataplane_t *this, const struct gv_gsa *gsa,
+					 uint64_t requested);
+
+	/**
 	 * Use what the GCKS has sent, in a registration or an in-band rekey.
 	 *
 	 * @return			FALSE if keys would start over that we have used, and

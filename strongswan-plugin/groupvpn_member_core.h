@@ -176,8 +176,10 @@ struct groupvpn_member_group_t {
 	/** unique ID of the IKE_SA in use, 0 if there is none */
 	uint32_t ike_sa;
 
-	/** Message-ID of the request that is to be answered */
+	/** Message-ID of the request that is to be answered, and when it was
+	 * made */
 	uint32_t request;
+	uint64_t requested;
 
 	/** a GSA_AUTH asks to register, and its answer, kept until the IKE_SA is
 	 * authenticated; NULL if there is none */

@@ -24,9 +24,10 @@ typedef struct {
 	struct gv_gsa gsa;
 	/* keys that came with the Rekey SA, registration only */
 	struct gv_key_path path;
-	/* addresses of the IKE_SA, registration only */
+	/* addresses of the IKE_SA, and when we asked, registration only */
 	host_t *local;
 	host_t *gcks;
+	uint64_t requested;
 } delivery_t;
 
 /**
@@ -216,6 +217,19 @@ static void start_afresh(groupvpn_member_group_t *group)
 }
 
 /**
+ * The answer to our registration was overtaken by keys that came by BGP since
+ * we asked: it was lost, and repeated as it was. It changes nothing, a new
+ * request gets what there is now (RFC 9838, 2.3.3).
+ */
+static void ask_anew(groupvpn_member_group_t *group)
+{
+	DBG1(DBG_IKE, "groupvpn: group '%s': the answer of '%s' is older than the "
+		 "keys that came by BGP meanwhile, registering again",
+		 group->cfg->name, groupvpn_member_gcks_name(group));
+	groupvpn_member_enter(group, MEMBER_WAITING, 0);
+}
+
+/**
  * Tell that the GCKS has sent an epoch, if it is a new one
  *
  * @param how			the way it came
@@ -249,6 +263,12 @@ static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
 		return;
 	}
 	epoch = gsa->epoch[gsa->epochs - 1].epoch;
+	if (delivery->local &&
+		group->dataplane->is_stale(group->dataplane, gsa, delivery->requested))
+	{
+		ask_anew(group);
+		return;
+	}
 	if (delivery->local)
 	{
 		group->dataplane->set_addresses(group->dataplane, delivery->local,
@@ -377,6 +397,7 @@ void groupvpn_member_deliver(groupvpn_member_group_t *group,
 		delivery->local = host->clone(host);
 		host = registration->get_other_host(registration);
 		delivery->gcks = host->clone(host);
+		delivery->requested = group->requested;
 	}
 	group->deliveries->insert_last(group->deliveries, delivery);
 	groupvpn_member_look(group);

@@ -134,6 +134,7 @@ static bool fill_request(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 							chunk_empty);
 	}
 	group->request = message->get_message_id(message);
+	group->requested = groupvpn_now();
 	return TRUE;
 }
 

@@ -142,15 +142,23 @@ static void retire(private_groupvpn_rekey_sa_t *this)
 }
 
 /**
- * Use another Rekey SA
+ * Use another Rekey SA, or what a registration says of the one in use; what it
+ * has brought already is not taken again
  */
 static void use(private_groupvpn_rekey_sa_t *this, const struct gv_kek *kek)
 {
-	if (this->active && memcmp(this->kek.spi, kek->spi, GV_REKEY_SPI_LEN) != 0)
+	uint32_t message_id = 0;
+
+	if (this->active && memeq(this->kek.spi, kek->spi, GV_REKEY_SPI_LEN))
+	{
+		message_id = this->kek.message_id;
+	}
+	else if (this->active)
 	{
 		retire(this);
 	}
 	this->kek = *kek;
+	this->kek.message_id = max(this->kek.message_id, message_id);
 	this->expires = groupvpn_now() + kek->lifetime * 1000ULL;
 	this->active = TRUE;
 }

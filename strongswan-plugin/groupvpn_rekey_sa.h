@@ -44,7 +44,9 @@ struct groupvpn_rekey_sa_t {
 
 	/**
 	 * Use the Rekey SA of a registration, or none if it has none. Messages
-	 * that were heard are looked at anew.
+	 * that were heard are looked at anew; if it is the one in use those that
+	 * were taken are not taken again, whatever its next Message-ID
+	 * (RFC 9838, 2.3.3).
 	 *
 	 * @param path		keys that came with it; wiped
 	 */

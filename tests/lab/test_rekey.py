@@ -329,6 +329,49 @@ def cut_off(lab, site):
         router.ip(f"route del blackhole {site.gateway}/32")
 
 
+@contextlib.contextmanager
+def deaf_to_ike(lab, site):
+    """What the S/R sends the site by IKE is lost, BGP is not."""
+    router = lab["b1"]
+    # By where it comes in: else what goes the other way has no way back.
+    rule = f"iif to-sr from {site.sr} to {site.gateway} ipproto udp blackhole"
+    router.ip(f"rule add pref 10 {rule}")
+    try:
+        yield
+    finally:
+        router.ip(f"rule del pref 10 {rule}")
+
+
+def test_a_repeated_answer_takes_no_newer_keys_away(lab):
+    """The answer to a registration is lost, the group gets a new epoch by BGP,
+    and then the GCKS repeats the answer as it was (RFC 9838, 2.3.3)."""
+    site, host, sr = lab.site("blue1"), lab["blue1"], lab["sr"]
+    wait_by_bgp(lab)
+    before, since = counters(host, "blue"), host.log_size("charon")
+    sender_id = lab.registered("blue")["blue1"]["senderId"]
+    asked = counters(sr, "blue")["registrations"]
+    flood = Flood(lab.far(site, "blue"), "10.2.0.10")
+    with deaf_to_ike(lab, site):
+        lab.reconfigure("blue1", member_swanctl(site, lab.network).replace(
+            "gcks = sr", "gcks = sr, none"))
+        wait_for(lambda: counters(sr, "blue")["registrations"] > asked,
+                 "the GCKS to answer")
+        new = int(ctl_json(sr, "rekey", "blue")["epoch"])
+        wait_for(lambda: epoch(host, "blue") == new, "the new epoch by BGP")
+        assert counters(host, "blue")["registrations"] == \
+            before["registrations"]
+    host.wait_for_log("charon", "is older than the keys that came by BGP", since)
+    wait_for(lambda: counters(host, "blue")["registrations"] >
+             before["registrations"], "blue1 to be registered")
+    assert "used already" not in host.log("charon", since)
+    assert epoch(host, "blue") == new
+    sent, lost = flood.end()
+    assert lost == 0, f"{lost} of {sent} packets were lost"
+    assert lab.registered("blue")["blue1"]["senderId"] == sender_id
+    lab.restore("blue1")
+    wait_by_bgp(lab)
+
+
 def test_the_evicted_can_not_open_what_follows(lab):
     sr, evicted = lab["sr"], lab.site("blue2")
     wait_by_bgp(lab)

@@ -444,6 +444,48 @@ static void not_in_a_core_dump(void **state)
 	end_life();
 }
 
+/* An answer that was lost, and is repeated when what came by BGP has overtaken
+ * it (RFC 9838, 2.3.3). */
+static void a_late_answer_takes_nothing_back(void **state)
+{
+	struct member *member = &life.members[1];
+	struct gv_key_path path = {};
+	uint8_t buf[GV_REKEY_MAX];
+	uint32_t before, after;
+	struct gv_gsa answer;
+	unsigned int keys;
+	uint64_t *counters;
+	chunk_t now, spi;
+
+	begin_life();
+	register_member(1);
+	compose(&answer);
+	life.kek->export(life.kek, 1, &answer, &path);
+	assert_true(roll(false, true));
+	now = messages(buf);
+	member->sa->hear(member->sa, &now, 1);
+	receive(member);
+	assert_int_equal(member->epoch, life.epoch);
+	counters = member->sa->get_counters(member->sa);
+	assert_int_equal(counters[GROUPVPN_REKEYS_BY_BGP], 1);
+	assert_true(member->sa->describe(member->sa, &spi, &before, &keys));
+	assert_true(answer.kek.message_id < before);
+
+	member->sa->set(member->sa, &answer, &path);
+	assert_true(member->sa->describe(member->sa, &spi, &after, &keys));
+	assert_int_equal(after, before);
+	receive(member);
+	assert_int_equal(counters[GROUPVPN_REKEYS_BY_BGP], 1);
+	assert_null(member->sa->is_lost(member->sa));
+	/* and it goes on with what comes next */
+	assert_true(roll(true, true));
+	now = messages(buf);
+	member->sa->hear(member->sa, &now, 1);
+	receive(member);
+	assert_int_equal(member->epoch, life.epoch);
+	end_life();
+}
+
 /* Those who join later learn neither the keys nor the KEK of before. */
 static void refresh_on_add(void **state)
 {
@@ -763,6 +805,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_counted),
 		cmocka_unit_test(only_the_gcks_signs),
 		cmocka_unit_test(not_in_a_core_dump),
+		cmocka_unit_test(a_late_answer_takes_nothing_back),
 		cmocka_unit_test(refresh_on_add),
 		cmocka_unit_test(neighbours_that_disagree),
 		cmocka_unit_test(what_is_all_old_is_not_missed),
