@@ -37,6 +37,7 @@ void gvpn_config_changed(void)
 	gvpn_ctl_update();
 	gvpn_group_refresh_all();
 	gvpn_policy_follow();
+	gvpn_restart_update();
 }
 
 /* Configuration commands -------------------------------------------------- */
@@ -474,6 +475,7 @@ static int on_fini(void)
 	gvpn_neighbor_fini();
 	gvpn_queue_fini();
 	gvpn_rmap_fini();
+	gvpn_restart_fini();
 	gvpn_zebra_fini();
 	gvpn_ctl_fini();
 	gvpn_hand_fini();

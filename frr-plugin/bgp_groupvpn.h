@@ -23,6 +23,7 @@
  *   bgp_groupvpn_route.c   member: hearing, opening, injecting
  *   bgp_groupvpn_export.c  member: announcing
  *   bgp_groupvpn_zebra.c   member: kernel routes through zebra
+ *   bgp_groupvpn_restart.c   member: those while bgpd is away
  *   bgp_groupvpn_show.c    show and clear commands
  *   bgp_groupvpn_explain.c show ... explain: where it stops, and why
  *
@@ -119,6 +120,10 @@ struct gvpn_bind {
 	bool fresh; /* there may be more lines of it: not in use yet */
 	bool plain; /* routes are announced, and taken, unsealed, too */
 	char *rmap[GVPN_RMAPS]; /* names of route-maps, NULL: none */
+
+	/* See bgp_groupvpn_restart.c. */
+	vrf_id_t kept_vrf; /* as zebra was told; VRF_UNKNOWN: it was not */
+	bool refreshed;	   /* and knows that it has all routes again */
 
 	/* What is announced; see bgp_groupvpn_export.c. */
 	bool announcing;
@@ -593,6 +598,7 @@ void gvpn_queue_init(void);
 void gvpn_queue_fini(void);
 void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest);
 void gvpn_queue_forget(const struct bgp *bgp);
+bool gvpn_queue_is_empty(void);
 /* The best path selection of this destination is still to come. */
 bool gvpn_selection_is_due(const struct bgp_dest *dest);
 
@@ -831,6 +837,9 @@ void gvpn_members_tell(struct gvpn_group *group);
 struct gvpn_heard *gvpn_heard_injected(const struct bgp_path_info *pi);
 /* All routes of the group are to be injected, or not, anew. */
 void gvpn_heard_again(struct gvpn_group *group);
+/* Whether all is judged, charon has answered for each member, and what follows
+ * from it is injected. */
+bool gvpn_heard_is_settled(struct gvpn_group *group);
 /* Why an opened route is not injected, NULL if it is; a route-map's denial
  * apart. */
 const char *gvpn_heard_waits(const struct gvpn_heard *heard);
@@ -881,6 +890,19 @@ enum gvpn_zebra_state {
 };
 enum gvpn_zebra_state gvpn_zebra_state(const struct bgp *bgp,
 				       const struct prefix *p);
+
+/* Connects to zebra, if that is not done yet. */
+void gvpn_zebra_start(void);
+bool gvpn_zebra_is_connected(void);
+void gvpn_zebra_tell(struct zapi_cap *cap);
+
+/* bgp_groupvpn_restart.c -------------------------------------------------- */
+
+/* The configuration, or an instance's VRF, may have changed. */
+void gvpn_restart_update(void);
+/* zebra knows nothing of what it was told before. */
+void gvpn_restart_connected(void);
+void gvpn_restart_fini(void);
 
 /* bgp_groupvpn_show.c ----------------------------------------------------- */
 

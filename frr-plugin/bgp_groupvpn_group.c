@@ -417,6 +417,7 @@ struct gvpn_bind *gvpn_bind_new(struct bgp *bgp, const char *name)
 	strlcpy(bind->name, name, sizeof(bind->name));
 	bind->seal_key = secret_new();
 	bind->fresh = true;
+	bind->kept_vrf = VRF_UNKNOWN;
 	gvpn_export_init(bind);
 	gvpn_binds_add_tail(gvpn.binds, bind);
 	return bind;

@@ -135,6 +135,11 @@ void gvpn_queue_dest(struct bgp *bgp, struct bgp_dest *dest)
 	event_add_event(gvpn.master, queue_run, NULL, 0, &t_queue);
 }
 
+bool gvpn_queue_is_empty(void)
+{
+	return gvpn_work_queue_count(queue) == 0;
+}
+
 void gvpn_queue_forget(const struct bgp *bgp)
 {
 	struct gvpn_work *work;

@@ -876,6 +876,19 @@ void gvpn_heard_walk(struct gvpn_group *group)
 	gvpn_walker_start(&walker);
 }
 
+bool gvpn_heard_is_settled(struct gvpn_group *group)
+{
+	struct gvpn_member *member;
+
+	if (walker.walking || gvpn_dirty_count(dirty))
+		return false;
+	frr_each (gvpn_members, group->members, member) {
+		if (member->heard && !member->ready && !member->reason[0])
+			return false;
+	}
+	return true;
+}
+
 void gvpn_heard_flush(struct gvpn_group *group)
 {
 	struct gvpn_heard *heard;

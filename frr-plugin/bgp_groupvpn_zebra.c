@@ -6,7 +6,8 @@
  *
  * bgpd leaves paths of our sub_type alone when it talks to zebra, so a client
  * of our own does, as instance 7 of protocol BGP: zebra keeps its routes
- * apart from bgpd's, and removes them when this bgpd is gone.  A prefix is in
+ * apart from bgpd's, and removes them when this bgpd is gone, unless it is asked
+ * to wait (bgp_groupvpn_restart.c).  A prefix is in
  * zebra while an opened path is the selected one of its destination; those that
  * bgpd finds as good ("maximum-paths") are next hops besides.
  *
@@ -75,7 +76,7 @@ static struct gvpn_fib *fib_find(const struct bgp *bgp, const struct prefix *p)
 	return gvpn_fibs_find(fibs, &ref);
 }
 
-static bool is_connected(void)
+bool gvpn_zebra_is_connected(void)
 {
 	return client && client->sock >= 0;
 }
@@ -147,7 +148,7 @@ static ifindex_t hop_device(const struct gvpn_fib *fib,
 
 static void fib_withdraw(struct gvpn_fib *fib)
 {
-	if (!is_connected() || fib->vrf_id == VRF_UNKNOWN)
+	if (!gvpn_zebra_is_connected() || fib->vrf_id == VRF_UNKNOWN)
 		return;
 	fib_send(fib, false);
 	fib->vrf_id = VRF_UNKNOWN;
@@ -160,7 +161,7 @@ static void fib_update(struct gvpn_fib *fib, bool again)
 	ifindex_t ifindex;
 	unsigned int i;
 
-	if (!is_connected()) {
+	if (!gvpn_zebra_is_connected()) {
 		fib->state = GVPN_ZEBRA_DOWN;
 		return;
 	}
@@ -192,8 +193,6 @@ static void fib_remove(struct gvpn_fib *fib)
 	gvpn_fibs_del(fibs, fib);
 	XFREE(MTYPE_GROUPVPN_FIB, fib);
 }
-
-static void client_start(void);
 
 static int hop_cmp(const struct gvpn_hop *a, const struct gvpn_hop *b)
 {
@@ -245,7 +244,7 @@ static void fib_set(struct bgp *bgp, const struct prefix *p,
 {
 	struct gvpn_fib *fib = fib_find(bgp, p);
 
-	client_start();
+	gvpn_zebra_start();
 	if (!fib) {
 		fib = XCALLOC(MTYPE_GROUPVPN_FIB, sizeof(*fib));
 		fib->bgp = bgp;
@@ -332,7 +331,7 @@ enum gvpn_zebra_state gvpn_zebra_state(const struct bgp *bgp,
 
 	if (!fib)
 		return GVPN_ZEBRA_NONE;
-	return is_connected() ? fib->state : GVPN_ZEBRA_DOWN;
+	return gvpn_zebra_is_connected() ? fib->state : GVPN_ZEBRA_DOWN;
 }
 
 static void on_connected(struct zclient *zclient)
@@ -343,6 +342,7 @@ static void on_connected(struct zclient *zclient)
 	/* It has none of what it was told before. */
 	frr_each (gvpn_fibs, fibs, fib)
 		fib->vrf_id = VRF_UNKNOWN;
+	gvpn_restart_connected();
 	gvpn_zebra_refresh();
 }
 
@@ -389,7 +389,7 @@ static zclient_handler *const handlers[] = {
 	[ZEBRA_ROUTE_NOTIFY_OWNER] = on_route_notify,
 };
 
-static void client_start(void)
+void gvpn_zebra_start(void)
 {
 	struct zclient_options options = GVPN_ZCLIENT_OPTIONS;
 
@@ -416,10 +416,17 @@ void gvpn_zebra_fini(void)
 	client = NULL;
 }
 
+void gvpn_zebra_tell(struct zapi_cap *cap)
+{
+	zclient_capabilities_send(ZEBRA_CLIENT_CAPABILITIES, client, cap);
+}
+
 static int on_interface(struct bgp *bgp, struct interface *ifp)
 {
-	if (gvpn_bgp_is_bound(bgp))
+	if (gvpn_bgp_is_bound(bgp)) {
+		gvpn_restart_update();
 		gvpn_zebra_refresh();
+	}
 	return 0;
 }
 
