@@ -12,6 +12,9 @@
  * Whoever speaks BGP to us can say what it likes, and often: at most
  * GV_HINTS_MAX addresses of a group are reported, at most twice a second, and
  * logged once a minute.
+ *
+ * An S/R of other groups has refused the descriptor if it came before charon
+ * named the group: it asks its neighbours for what they have once more.
  */
 #include "bgp_groupvpn_frr.h"
 #include "bgp_groupvpn.h"
@@ -28,6 +31,7 @@ static int sought_cmp(const struct gvpn_sought *a, const struct gvpn_sought *b)
 
 DECLARE_RBTREE_UNIQ(gvpn_soughts, struct gvpn_sought, item, sought_cmp);
 static struct gvpn_soughts_head soughts[1];
+static struct event *t_ask;
 
 static struct gvpn_sought *find(uint32_t group_id)
 {
@@ -215,9 +219,32 @@ static struct bgp_dest *descriptor_dest(uint32_t group_id)
 	return dest;
 }
 
+static void ask_run(struct event *t)
+{
+	struct bgp *bgp = bgp_get_default();
+	struct listnode *node, *next;
+	struct peer *peer;
+
+	if (!bgp)
+		return;
+	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
+		peer_clear_soft(peer, AFI_IP6, SAFI_MPLS_VPN,
+				BGP_CLEAR_SOFT_IN);
+}
+
+/* Once for all groups that charon names one after the other. */
+static void ask_again(const struct gvpn_sought *sought)
+{
+	if (gvpn_is_reflector() && sought->n == 0 &&
+	    !gvpn_group_find(sought->group_id))
+		event_add_timer_msec(gvpn.master, ask_run, NULL,
+				     GVPN_REPORT_WAIT, &t_ask);
+}
+
 void gvpn_discovery_seek(const struct gv_ctl_msg *msg)
 {
 	struct gvpn_sought *sought = find(msg->group_id);
+	bool is_new = !sought;
 	struct bgp_dest *dest;
 
 	if (!msg->name[0]) {
@@ -225,7 +252,7 @@ void gvpn_discovery_seek(const struct gv_ctl_msg *msg)
 			sought_free(sought);
 		return;
 	}
-	if (!sought) {
+	if (is_new) {
 		sought = XCALLOC(MTYPE_GROUPVPN_SOUGHT, sizeof(*sought));
 		sought->group_id = msg->group_id;
 		gvpn_soughts_add(soughts, sought);
@@ -235,6 +262,8 @@ void gvpn_discovery_seek(const struct gv_ctl_msg *msg)
 	look(sought, dest);
 	if (dest)
 		bgp_dest_unlock_node(dest);
+	if (is_new)
+		ask_again(sought);
 	/* An answer is due, also if nothing is heard. */
 	event_cancel(&sought->t_report);
 	event_add_event(gvpn.master, report_run, sought, 0, &sought->t_report);
@@ -252,6 +281,7 @@ void gvpn_discovery_forget(void)
 {
 	struct gvpn_sought *sought;
 
+	event_cancel(&t_ask);
 	while ((sought = gvpn_soughts_first(soughts)))
 		sought_free(sought);
 }

@@ -9,7 +9,8 @@ import pytest
 from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, Speaker,
                          group_attribute, rd, update, vpnv6_nlri)
 from lab import wait_for
-from sites import SR_ADDRESS, SR_AS, member_swanctl, sr_swanctl
+from sites import SR_ADDRESS, SR_AS, member_frr, member_swanctl, sr_swanctl
+from test_static import run_with
 
 # Another one of the S/R, and some that nobody answers at.
 OTHER_ADDRESS = "192.0.2.129"
@@ -135,6 +136,32 @@ def test_a_new_site_finds_its_key_server(lab):
     lab.restore("sr")
     lab.wait_until_up()
     sr.ip(f"addr del {OTHER_ADDRESS}/32 dev lo")
+
+
+def test_an_sr_that_is_to_be_a_member_finds_it(lab):
+    """Of other groups it is one: what comes of this one before charon names it
+    is refused, and asked for again."""
+    blue1 = lab["blue1"]
+    text = member_frr(lab.site("blue1"))
+    line = " no bgp default ipv4-unicast\n"
+    try:
+        blue1.charon.stop()
+        wait_for(lambda: "blue1" not in lab.registered("blue"),
+                 "blue1 to leave")
+        since = blue1.log_size("bgpd")
+        run_with(blue1, text.replace(line, line + " group-vpn reflector\n", 1))
+        lab.reconfigure("sr", announcing(lab))
+        blue1.wait_for_log("bgpd", "unknown group", since)
+        blue1.write("/etc/swanctl/swanctl.conf", without_address(lab, "blue1"))
+        blue1.charon.start()
+        blue1.load_swanctl()
+        wait_for(lambda: group_of(lab, "blue1").get("discovered") ==
+                 [SR_ADDRESS], "the key server to be found")
+    finally:
+        run_with(blue1, text)
+        start_with(lab, "blue1", member_swanctl(lab.site("blue1"), lab.network))
+        lab.restore("sr")
+    lab.wait_until_up()
 
 
 @pytest.mark.long
