@@ -11,7 +11,8 @@ of CPU time, which other work on the machine disturbs least.
             client has those of all others.  Baseline: the same UPDATEs
             reflected by a bgpd without the module.
   open      A member gets ROUTES sealed routes; over when all are in its table.
-            Baseline: a bgpd without the module imports as many VPNv4 routes.
+            Baselines: it gets as many plain ones (VPNv4), and a bgpd without
+            the module imports as many.
 
 BENCH_REFLECT="10x100000 400x100" and BENCH_OPEN=100000 are the sizes.
 """
@@ -35,7 +36,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lab"))
 
 from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, KEEPALIVE, MEMBER,
                          MEMBER_PREFIX, OPEN, ROUTES, UPDATE, attribute,
-                         group_attribute, message, open_message, rd, update,
+                         group_attribute, message, open_message, rd, tlv, update,
                          vpnv6_nlri)
 from lab import Lab, LabError, wait_for
 
@@ -340,20 +341,22 @@ def reflect(module, clients, routes):
         bench.close()
 
 
-def member_config():
+def member_config(plain):
+    """One that takes plain routes takes sealed ones, too."""
+    families = "".join(f"""
+ address-family {family} vpn
+  neighbor 10.0.1.1 activate
+ exit-address-family""" for family in ("ipv6", *(["ipv4"] if plain else [])))
     return f"""hostname member
 !
 router bgp {SR_AS}
  bgp router-id {SR}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
- group-vpn member blue
+ group-vpn member blue{" plain" if plain else ""}
  neighbor 10.0.1.1 remote-as 64000
  neighbor 10.0.1.1 passive
- neighbor 10.0.1.1 ebgp-multihop
- address-family ipv6 vpn
-  neighbor 10.0.1.1 activate
- exit-address-family
+ neighbor 10.0.1.1 ebgp-multihop{families}
 exit
 !
 """
@@ -386,8 +389,8 @@ def prefixes(number):
     return [ipaddress.ip_address(0x14000000 + (n << 8)) for n in range(number)]
 
 
-def vpnv4_updates(routes, next_hop):
-    """The same prefixes as plain VPNv4 routes."""
+def vpnv4_updates(routes, next_hop, value):
+    """The same prefixes as VPNv4 routes, with a group attribute or None."""
     nlris = [bytes([24 + 64 + 24]) + struct.pack("!I", 3 << 4 | 1)[1:]
              + rd(5, GROUP) + p.packed[:3] for p in prefixes(routes)]
     out = []
@@ -398,27 +401,33 @@ def vpnv4_updates(routes, next_hop):
         attributes = (attribute(0x40, 1, b"\0")
                       + attribute(0x40, 2, struct.pack("!BBI", 2, 1, 64000))
                       + attribute(0xc0, 16, struct.pack("!HHI", 2, 0, GROUP))
+                      + (b"" if value is None else attribute(0xc0, 255, value))
                       + attribute(0x80, 14, reach))
         out.append(message(UPDATE, struct.pack("!HH", 0, len(attributes))
                            + attributes))
     return b"".join(out)
 
 
-def vpnv4_open():
-    octets = open_message(64000, "10.0.1.1")
-    return octets.replace(struct.pack("!HBB", 2, 0, 128),
-                          struct.pack("!HBB", 1, 0, 128))
+def count_messages(octets):
+    at = count = 0
+    while at < len(octets):
+        at += int.from_bytes(octets[at + 16:at + 18], "big")
+        count += 1
+    return count
 
 
-def opening(module, routes):
-    bench = Bench(module, 1, member_config() if module else importer_config(),
-                  [group_of_member()])
+def opening(routes_are, routes):
+    """routes_are "sealed", "plain", or "vpnv4" for a bgpd without the module."""
+    module = routes_are != "vpnv4"
+    bench = Bench(module, 1, member_config(routes_are == "plain") if module
+                  else importer_config(), [group_of_member()])
     address = client_address(0)
     try:
         wait_for(lambda: "BGP state = Active" in
                  bench.host.bgp("show bgp neighbors"), "bgpd to listen")
-        client = Client(bench.load, address, 64000,
-                        None if module else vpnv4_open())
+        client = Client(bench.load, address, 64000, open_message(
+            64000, address, {"sealed": (2,), "plain": (1, 2),
+                             "vpnv4": (1,)}[routes_are]))
         loop = Loop([client])
         loop.run_until(lambda: client.up, "the session")
         if module:
@@ -430,12 +439,16 @@ def opening(module, routes):
                               address)
             client.out += said(DESCRIPTOR, 0, 0, DESCRIPTOR_PREFIX)
             client.out += said(MEMBER, 5, SENDER, MEMBER_PREFIX)
+        if routes_are == "sealed":
             octets = in_updates(
                 64000, 5, sealed(5, prefixes(routes)),
                 authentic(ROUTES, GROUP, 5, SENDER, address, ROUTE_EPOCH),
                 address)
         else:
-            octets = vpnv4_updates(routes, address)
+            gateway = tlv(1, ipaddress.ip_address(address).packed)
+            octets = vpnv4_updates(routes, address, authentic(
+                ROUTES, GROUP, 5, SENDER, address, ROUTE_EPOCH, 1, gateway)
+                if module else None)
         cpu, began = bench.cpu(), time.monotonic()
         client.out += octets
         asked = 0
@@ -450,22 +463,26 @@ def opening(module, routes):
             return total and int(total[1]) >= routes
         loop.run_until(arrived, "all routes")
         return {"seconds": time.monotonic() - began, "cpu": bench.cpu() - cpu,
-                "MiB": bench.memory(), "updates": 0}
+                "MiB": bench.memory(), "updates": count_messages(octets)}
     finally:
         bench.close()
 
 
-def compare(what, run, *arguments):
+def compare(what, run, cases, *arguments):
+    """Runs each case, (name, what run() gets), the last one against each of
+    those before."""
     results = {}
-    for name, module in (("stock", False), ("module", True)):
-        results[name] = run(module, *arguments)
-        r = results[name]
-        print(f"{what:22} {name:7} {r['seconds']:8.1f} s {r['cpu']:8.1f} s CPU "
+    for name, case in cases:
+        r = results[name] = run(case, *arguments)
+        print(f"{what:22} {name:10} {r['seconds']:8.1f} s {r['cpu']:8.1f} s CPU "
               f"{r['MiB']:8.0f} MiB {r['updates']:9} UPDATEs", flush=True)
-    a, b = results["stock"], results["module"]
-    print(f"{what:22} ratio   {b['seconds'] / a['seconds']:8.2f}   "
-          f"{b['cpu'] / a['cpu']:8.2f}       {b['MiB'] / a['MiB']:8.2f}",
-          flush=True)
+    *others, last = results
+    b = results[last]
+    for name in others:
+        a = results[name]
+        print(f"{what:22} {last + '/' + name:14} {b['seconds'] / a['seconds']:4.2f}"
+              f"   {b['cpu'] / a['cpu']:8.2f}       {b['MiB'] / a['MiB']:8.2f}"
+              f"     {b['updates'] / a['updates']:9.2f}", flush=True)
 
 
 def main():
@@ -473,9 +490,12 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     for size in REFLECT:
         clients, routes = map(int, size.split("x"))
-        compare(f"reflect {size}", reflect, clients, routes)
+        compare(f"reflect {size}", reflect,
+                (("stock", False), ("module", True)), clients, routes)
     if OPENED:
-        compare(f"open {OPENED}", opening, OPENED)
+        compare(f"open {OPENED}", opening,
+                (("stock", "vpnv4"), ("plain", "plain"), ("sealed", "sealed")),
+                OPENED)
 
 
 if __name__ == "__main__":

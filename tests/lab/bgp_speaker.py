@@ -25,8 +25,10 @@ def message(kind, body=b""):
     return b"\xff" * 16 + struct.pack("!HB", 19 + len(body), kind) + body
 
 
-def open_message(asn, router_id):
-    capabilities = (b"\x01\x04" + struct.pack("!HBB", 2, 0, 128)
+def open_message(asn, router_id, afis=(2,)):
+    """Offers VPN routes of these address families: 1 IPv4, 2 IPv6."""
+    capabilities = (b"".join(b"\x01\x04" + struct.pack("!HBB", afi, 0, 128)
+                             for afi in afis)
                     + b"\x02\x00"
                     + b"\x41\x04" + struct.pack("!I", asn))
     parameters = b"\x02" + bytes([len(capabilities)]) + capabilities
@@ -65,17 +67,24 @@ def tlv(kind, value):
     return struct.pack("!BH", kind, len(value)) + value
 
 
-def update(asn, group_id, nlris, value, next_hop, attribute_type=255):
+def update(asn, group_id, nlris, value, next_hop, attribute_type=255,
+           flags=0xc0):
     """An UPDATE for VPNv6 NLRIs with the group attribute's value, or, if that
-    is None, without it."""
+    is None, without it; flags are that attribute's."""
     hop = b"\0" * 8 + ipaddress.ip_address(f"::ffff:{next_hop}").packed
     reach = struct.pack("!HBB", 2, 128, len(hop)) + hop + b"\0" + b"".join(nlris)
     attributes = (attribute(0x40, 1, b"\0")
                   + attribute(0x40, 2, struct.pack("!BBI", 2, 1, asn))
                   + attribute(0xc0, 16, struct.pack("!HHI", 2, 0, group_id))
                   + (b"" if value is None else
-                     attribute(0xc0, attribute_type, value))
+                     attribute(flags, attribute_type, value))
                   + attribute(0x80, 14, reach))
+    return message(UPDATE, struct.pack("!HH", 0, len(attributes)) + attributes)
+
+
+def withdrawal(*nlris):
+    """An UPDATE that withdraws VPNv6 NLRIs."""
+    attributes = attribute(0x80, 15, struct.pack("!HB", 2, 128) + b"".join(nlris))
     return message(UPDATE, struct.pack("!HH", 0, len(attributes)) + attributes)
 
 
