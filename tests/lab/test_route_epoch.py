@@ -36,7 +36,7 @@ while True:
         kind, size = struct.unpack_from("!HH", message, at)
         tlvs[kind] = message[at + 4:at + 4 + size]
         at += 4 + size
-    if message[1] == 10:
+    if message[1] == 10 and int.from_bytes(tlvs[1], "big") == 100:
         print(int.from_bytes(tlvs[11], "big"), tlvs[12].hex())
         break
 """
