@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Members that name the members they want to know."""
 
+import re
+
 from bgp_speaker import MEMBER_PREFIX, UPDATE, Speaker, changes
 from lab import wait_for
 from sites import SR_ADDRESS, member_swanctl
@@ -65,6 +67,29 @@ def test_members_that_name_each_other(lab):
     for name in ("blue1", "dual"):
         lab.restore(name)
     lab.wait_until_up()
+
+
+def together(lab):
+    """The sites that have an update-group in common at the S/R, of all groups
+    that there are for VPNv6."""
+    names = {site.gateway: site.name for site in lab.network.sites}
+    text = lab["sr"].bgp("show bgp ipv6 vpn update-groups")
+    found = [{names[address] for address in re.findall(r"^ +- (\S+)", part, re.M)}
+             for part in text.split("Update-group ")[1:]]
+    return sorted(map(sorted, filter(None, found)))
+
+
+def test_who_knows_the_same_shares_an_update_group(lab):
+    """So that a route is written once for all of them."""
+    one_each = [["blue1", "blue2"], ["dual"], ["outsider"], ["red1"]]
+    wait_for(lambda: together(lab) == one_each,
+             f"one for each set of groups: {one_each}", 10)
+    lab.reconfigure("dual", naming(lab, "dual", "blue1.example.net"))
+    apart = [["blue1"], ["blue2"], ["dual"], ["outsider"], ["red1"]]
+    wait_for(lambda: together(lab) == apart,
+             "one more for whom dual does not name", 10)
+    lab.restore("dual")
+    wait_for(lambda: together(lab) == one_each, "as it was before", 10)
 
 
 class Listener:
