@@ -4,6 +4,7 @@
 import json
 
 from lab import wait_for
+from test_management import ctl
 
 STEPS = ["charon", "registration", "epoch", "S/R", "member", "SA", "route",
          "kernel"]
@@ -154,6 +155,46 @@ def test_each_stop_of_a_member(lab):
     host.bgpd.start()
     host.load_frr()
     complete(sr, "blue", gateway, AT_SR)
+
+
+def test_a_next_hop_without_sas(lab):
+    """Somebody else has a state with the SPI that blue2's takes in any other
+    epoch: at a rekey charon says that blue2 cannot be reached, while by BGP it
+    is there as before."""
+    host, other = lab["blue1"], lab.site("blue2")
+    ours = lab.site("blue1").gateway
+    sender_id = lab.registered("blue")["blue2"]["senderId"]
+    used = {s["spi"] for s in host.states() if s["dst"] == ours}
+    spis = {tag << 24 | sender_id for tag in range(0x10, 0xc0)} - used
+    name = "dst {} proto esp spi {:#x}"
+    session = "show bgp neighbors 192.0.2.2"
+
+    def established():
+        return host.bgp_json(session)["192.0.2.2"]["connectionsEstablished"]
+    sessions = established()
+    host.ip(*(f"xfrm state add src {other.gateway} {name.format(ours, spi)} "
+              f"mode transport aead rfc4106(gcm(aes)) 0x{'77' * 20} 128"
+              for spi in spis))
+    try:
+        ctl(lab["sr"], "rekey", "blue")
+        assert "ip xfrm state" in stops_at(
+            host, "blue", "10.2.0.10", "SA",
+            "the kernel refused the inbound SA of epoch")
+        wait_for(lambda: lab.routes(lab.site("blue1"), "blue") == {
+            lab.site("dual").lan_prefix("blue")},
+            "blue2's routes to be gone, and no others", 5)
+        states = {m["gateway"]: m["state"] for m in host.bgp_json(
+            "show bgp group-vpn blue members")["members"]}
+        assert "refused the inbound SA" in states[other.gateway]
+        # The others know nothing of it.
+        assert lab.site("blue1").lan_prefix("blue") in lab.routes(other, "blue")
+    finally:
+        host.ip(*(f"xfrm state delete {name.format(ours, spi)}"
+                  for spi in spis))
+    complete(host, "blue", "10.2.0.10")
+    assert established() == sessions
+    wait_for(lambda: lab.asked(lab.site("blue1"), "blue", "10.2.0.10")
+             == "blue2.blue", "blue2 to be reached")
 
 
 def test_summary_detail_and_clear(lab):
