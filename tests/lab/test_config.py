@@ -5,8 +5,11 @@ import re
 
 import pytest
 
+from bgp_speaker import (ROUTES, UPDATE, Speaker, attributes, group_attribute,
+                         rd, update, vpnv6_nlri)
 from lab import SOURCE, wait_for
-from sites import member_swanctl, section, sr_swanctl
+from sites import SR_ADDRESS, SR_AS, member_swanctl, section, sr_swanctl
+from test_policing import SEALED, in_place_of_bgpd
 from test_restart import start_charon
 
 
@@ -350,6 +353,49 @@ def test_configuration_is_shown_written_and_read_again(lab):
                        "no group-vpn socket")
     assert "attribute-type" not in host.vtysh("show running-config")
     host.vtysh("write memory")
+
+
+def test_another_attribute_type(lab):
+    """It is what is on the wire, and another type is none of ours."""
+    site, own = lab.site("blue2"), lab.registered("blue")["blue2"]
+    everybody = {"sr": SR_AS} | {s.name: s.asn for s in
+                                 lab.network.members("blue")}
+    blue1 = lab.site("blue1").lan_prefix("blue")
+
+    def set_type(names, line):
+        for name in names:
+            lab[name].configure(f"router bgp {everybody[name]}", line)
+
+    def types(session):
+        return {number for kind, body in session.received if kind == UPDATE
+                for number in attributes(body) if number >= 128}
+    speaks = in_place_of_bgpd(lab["blue2"], lambda: Speaker.connect(
+        lab["blue2"], site.gateway, SR_ADDRESS, site.asn))
+    set_type(everybody.keys() - {"blue2"}, "group-vpn attribute-type 200")
+    try:
+        wait_for(lambda: lab.routes(lab.site("dual"), "blue") == {blue1},
+                 "dual to have the route of blue1, which has that type, too, "
+                 "and no other")
+        with speaks as session:
+            wait_for(lambda: types(session) == {200},
+                     "UPDATEs with the type that is configured")
+
+            def say(attribute_type):
+                session.send(update(
+                    site.asn, 100, [vpnv6_nlri(rd(own["memberId"], 100), SEALED)],
+                    group_attribute(ROUTES, 100, own["memberId"],
+                                    own["senderId"], own["gateway"]),
+                    site.gateway, attribute_type))
+            say(200)
+            wait_for(lambda: SEALED in lab["blue1"].bgp("show bgp ipv6 vpn"),
+                     "a route with it to be at a member")
+            before = lab.drops("sr", "blue")["routeDistinguisher"]
+            say(255)
+            wait_for(lambda: SEALED not in lab["blue1"].bgp("show bgp ipv6 vpn"),
+                     "one without it to be refused")
+            assert lab.drops("sr", "blue")["routeDistinguisher"] > before
+    finally:
+        set_type(everybody.keys() - {"blue2"}, "no group-vpn attribute-type")
 
 
 def test_policies_of_ours_are_not_shown(lab):
