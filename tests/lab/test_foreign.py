@@ -6,6 +6,7 @@ They are neighbours of another AS, marked "transit" at the S/R; what they are
 given is opened on the other side as it was sealed.
 """
 
+import contextlib
 import subprocess
 
 import pytest
@@ -14,8 +15,9 @@ from kept import report
 from lab import wait_for
 from sites import (SR_ADDRESS, SR_AS, Network, Site, SiteLab, member_frr,
                    sr_frr)
-
-pytestmark = pytest.mark.long
+from test_paths import configured, unicast
+from test_restart import everybody_reaches
+from test_static import BEHIND, run_with, transit
 
 # Each of its own: none takes what has its own in the path.
 FOREIGN_AS = {"192.0.2.6": 64512, "192.0.2.10": 64513, "192.0.2.14": 64514}
@@ -23,24 +25,20 @@ SITES = {"viafrr": "192.0.2.6", "viabird": "192.0.2.10",
          "viagobgp": "192.0.2.14"}
 
 
-def frr_text(address, site):
-    lines = [f"hostname foreign\n!\nrouter bgp {FOREIGN_AS[address]}",
+def frr_text(asn, address, *sites):
+    lines = [f"hostname foreign\n!\nrouter bgp {asn}",
              f" bgp router-id {address}",
              " no bgp ebgp-requires-policy", " no bgp default ipv4-unicast"]
-    for neighbor, asn in ((SR_ADDRESS, SR_AS), (site.gateway, site.asn)):
-        lines += [f" neighbor {neighbor} remote-as {asn}",
+    neighbors = {SR_ADDRESS: SR_AS} | {s.gateway: s.asn for s in sites}
+    for neighbor, number in neighbors.items():
+        lines += [f" neighbor {neighbor} remote-as {number}",
                   f" neighbor {neighbor} ebgp-multihop",
                   f" neighbor {neighbor} timers 3 9",
                   f" neighbor {neighbor} timers connect 2",
                   f" neighbor {neighbor} advertisement-interval 0"]
-    return "\n".join(lines) + f"""
- address-family ipv6 vpn
-  neighbor {SR_ADDRESS} activate
-  neighbor {site.gateway} activate
- exit-address-family
-exit
-!
-"""
+    return "\n".join([*lines, " address-family ipv6 vpn",
+                      *(f"  neighbor {n} activate" for n in neighbors),
+                      " exit-address-family", "exit", "!", ""])
 
 
 def bird_text(address, site):
@@ -123,7 +121,8 @@ class ForeignLab(SiteLab):
         reflector = f"r-{name}"
         if name == "viafrr":
             host = self.host(reflector, self.flavour("stock", plugins=False))
-            host.write("/etc/frr/frr.conf", frr_text(address, self.site(name)))
+            host.write("/etc/frr/frr.conf", frr_text(
+                FOREIGN_AS[address], address, self.site(name)))
         else:
             host = self.router(reflector)
             text = bird_text if name == "viabird" else gobgp_text
@@ -185,6 +184,7 @@ def foreign(request):
         lab.close()
 
 
+@pytest.mark.long
 def test_through_reflectors_that_know_no_groups(foreign):
     lab, sr = foreign, foreign["sr"]
     lab.wait_until_up()
@@ -230,6 +230,59 @@ def test_through_reflectors_that_know_no_groups(foreign):
     lab.wait_until_up()
 
 
+@contextlib.contextmanager
+def foreign_between(lab):
+    """The outsider's bgpd, without the module, is the only neighbour that two of
+    the sites have."""
+    host, outsider = lab["outsider"], lab.site("outsider")
+    sites = [lab.site(name) for name in BEHIND]
+    usual = host.bgpd.argv
+    transit(lab)
+    try:
+        host.bgpd.argv = usual[:usual.index("-M")]
+        run_with(host, frr_text(outsider.asn, outsider.gateway, *sites))
+        for site in sites:
+            run_with(lab[site.name], member_frr(site).replace(
+                f"{SR_ADDRESS} remote-as {SR_AS}",
+                f"{SR_ADDRESS} remote-as {outsider.asn}").replace(
+                    SR_ADDRESS, outsider.gateway))
+        yield
+    finally:
+        host.bgpd.argv = usual
+        for site in (*sites, outsider):
+            run_with(lab[site.name], member_frr(site))
+        transit(lab, "no ")
+
+
+def test_a_bgpd_without_the_module_between(lab):
+    """It passes on what it does not know: from site to site, to the S/R, and
+    from there."""
+    blue1, sr = lab["blue1"], lab["sr"]
+    with foreign_between(lab):
+        lab.wait_until_up()
+        for name in (*BEHIND, "dual"):
+            everybody_reaches(lab, name, "blue")
+        assert "group-vpn" not in lab["outsider"].vtysh("show running-config")
+        with configured(blue1, "network 10.99.1.0/24 route-map inner",
+                        globally=("route-map inner permit 10",
+                                  "set metric 77", "exit")):
+            for name in ("blue2", "dual"):
+                wait_for(lambda n=name: unicast(lab[n], "ipv4", "10.99.1.0/24"),
+                         f"a new route at {name}")
+                path, = unicast(lab[name], "ipv4", "10.99.1.0/24")
+                assert path["metric"] == 77
+        for name in ("blue2", "dual"):
+            wait_for(lambda n=name: not unicast(lab[n], "ipv4", "10.99.1.0/24"),
+                     f"its end at {name}")
+            assert not lab.drops(name, "blue")["mac"]
+        assert not lab["red1"].bgp("show bgp ipv6 vpn").count(":100\n")
+        sr.vtysh(f"clear bgp {lab.site('outsider').gateway}")
+        wait_for(lambda: not lab.routes(lab.site("dual"), "blue"),
+                 "dual to lose them with the session", 10)
+    lab.wait_until_up()
+
+
+@pytest.mark.long
 def test_a_neighbour_by_identity(own_lab):
     """A session between other addresses than the gateways'."""
     lab = own_lab(Network(groups={"blue": 100}, sites=[
