@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from bgp_speaker import ROUTES, Speaker, group_attribute, rd, update, vpnv6_nlri
+from bgp_speaker import (ROUTES, Speaker, group_attribute, rd, update,
+                         vpnv6_nlri, withdrawal)
 from lab import wait_for
 from sites import SR_ADDRESS, SR_AS, member_frr, sr_frr
 from test_policing import in_place_of_bgpd, route_epoch
@@ -156,11 +157,37 @@ def test_a_direct_neighbour_is_preferred(lab):
             best = next(i for i, line in enumerate(lines) if "best (" in line)
             assert f"from {blue2.gateway} " in lines[best - 1], lines
             assert not lab.drops("blue1", "blue")["mac"]
+            both_paths_reach(lab, session, nlri, vpnv6_nlri(
+                rd(member["memberId"], 100), nlri))
     finally:
         sr.configure(f"router bgp {SR_AS}",
                      f"no neighbor {site.gateway} group-vpn transit", vpn,
                      f"no neighbor {site.gateway} route-map BETTER in", "exit",
                      "exit", "no route-map BETTER")
+
+
+def both_paths_reach(lab, session, nlri, encoded):
+    """Two paths of one NLRI go to a neighbour with add-path; with the end of
+    one of them the route stays."""
+    sr, blue1 = lab["sr"], lab["blue1"]
+    vpn = f"router bgp {SR_AS}", "address-family ipv6 vpn"
+    line = f"neighbor {lab.site('blue1').gateway} addpath-tx-all-paths"
+
+    def at_blue1():
+        return blue1.bgp(f"show bgp ipv6 vpn {nlri}/128")
+    assert "1 available" in at_blue1()
+    sr.configure(*vpn, line)
+    try:
+        wait_for(lambda: "2 available" in at_blue1(), "both to be at blue1")
+        prefix = lab.site("blue2").lan_prefix("blue")
+        lab.wait_until_up()
+        monitor = RouteMonitor(blue1)
+        session.send(withdrawal(encoded))
+        wait_for(lambda: "1 available" in at_blue1(), "one to be left")
+        assert prefix in lab.routes(lab.site("blue1"), "blue")
+        assert not monitor.lines(prefix)
+    finally:
+        sr.configure(*vpn, f"no {line}")
 
 
 def test_neighbors_of_every_kind(arranged):
