@@ -353,7 +353,8 @@ router bgp {SR_AS}
  bgp router-id {SR}
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
- group-vpn member blue{" plain" if plain else ""}
+ group-vpn member blue
+{" group-vpn member blue plain" if plain else "!"}
  neighbor 10.0.1.1 remote-as 64000
  neighbor 10.0.1.1 passive
  neighbor 10.0.1.1 ebgp-multihop{families}

@@ -145,6 +145,48 @@ def test_a_reload_keeps_the_route_maps(lab):
     lab.wait_until_up()
 
 
+FAR = "172.16.9.9"
+
+
+def test_static_and_default_routes(lab):
+    """What the operator of a site routes by hand the others reach by it."""
+    blue1, dual = lab["blue1"], lab["dual"]
+    far = lab.far(lab.site("blue1"), "blue")
+    staticd = blue1.daemons["staticd"] = Daemon(
+        blue1, "staticd", [FRR_DAEMONS / "staticd",
+                           *blue1.frr_options("staticd")],
+        ["/run/frr/staticd.vty"])
+    staticd.start()
+    far.ip(f"addr add {FAR}/32 dev lo")
+    router = f"router bgp {lab.site('blue1').asn} vrf blue"
+    lines = ("ip route 172.16.0.0/16 10.1.0.10", "ip route 0.0.0.0/0 10.1.0.10")
+    via = {lab.site("blue1").gateway}
+    refused = lab.drops("blue2", "blue")["covers"]
+    try:
+        blue1.configure("vrf blue", *lines, "exit-vrf", router,
+                        "address-family ipv4 unicast", "redistribute static")
+        wait_for(lambda: kernel(dual).get("172.16.0.0/16") == via,
+                 "a static route to be at another site")
+        wait_for(lambda: kernel(dual).get("0.0.0.0/0") == via,
+                 "a default route to be there, too")
+        for address in (FAR, "10.1.0.10"):
+            assert lab.asked(lab.site("dual"), "blue", address) == "blue1.blue"
+        # Where it would lead the packets of the group itself it is not taken.
+        wait_for(lambda: "172.16.0.0/16" in kernel(lab["blue2"]),
+                 "the static route at a site without VRFs")
+        assert "0.0.0.0/0" not in kernel(lab["blue2"])
+        assert lab.drops("blue2", "blue")["covers"] > refused
+        blue1.configure("vrf blue", *("no " + line for line in lines))
+        wait_for(lambda: not {"172.16.0.0/16", "0.0.0.0/0"} & set(kernel(dual)),
+                 "both to be gone when they are")
+    finally:
+        blue1.configure(router, "address-family ipv4 unicast",
+                        "no redistribute static")
+        staticd.kill()
+        del blue1.daemons["staticd"]
+        far.ip(f"addr del {FAR}/32 dev lo")
+
+
 CE_AS = 64777
 BY_BGP, BY_OSPF = "172.16.1.0/24", "172.16.2.1/32"
 TIMERS = """ ip ospf network point-to-point
