@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import struct
 import threading
+import time
 
 from lab import LabError, wait_for
 
@@ -137,7 +138,7 @@ class Speaker:
         connection.sendall(open_message(asn, router_id))
         self.thread = threading.Thread(target=self.loop, daemon=True)
         self.thread.start()
-        if not self.established.wait(60) or self.closed:
+        if not self.established.wait(20) or self.closed:
             connection.close()
             raise LabError("the BGP session did not come up")
 
@@ -166,12 +167,14 @@ class Speaker:
             server.bind((local, 179))
             server.listen()
             server.settimeout(timeout)
-            while True:
+            deadline = time.monotonic() + timeout
+            while time.monotonic() < deadline:
                 connection, (address, _) = server.accept()
                 if address == remote:
                     with contextlib.suppress(OSError, LabError):
                         return cls(connection, asn, local)
                 connection.close()
+        raise LabError(f"no BGP session with {remote} came up")
 
     def read(self, size):
         data = b""
