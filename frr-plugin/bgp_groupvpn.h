@@ -74,6 +74,7 @@ enum gvpn_drop {
 	GVPN_DROP_SEAL,	  /* does not open */
 	GVPN_DROP_PREFIX, /* opened, but not a unicast prefix */
 	GVPN_DROP_COVERS, /* would swallow the outer packets */
+	GVPN_DROP_LOOP,	  /* has been here, by its inner AS path */
 	GVPN_DROPS
 };
 
@@ -271,6 +272,7 @@ struct gvpn_group {
 	unsigned int descriptors; /* heard and valid */
 	struct gvpn_members_head members[1];
 	struct gvpn_group_heards_head heards[1];
+	struct ecommunity *route_target; /* interned; of what is injected */
 };
 
 /* What is announced for a member that has no bgpd. */
@@ -527,6 +529,10 @@ void gvpn_path_init(void);
 
 /* The group attribute's value in a path's attributes, NULL if it has none. */
 const uint8_t *gvpn_attr_value(const struct attr *attr, size_t *len);
+/* A group's route target, 0:group-ID; interned, the caller owns a reference. */
+struct ecommunity *gvpn_route_target_make(uint32_t group_id);
+/* Whether there is that of any group. */
+bool gvpn_has_route_target(const struct attr *attr);
 /* Makes a gateway the next hop: an IPv4 one of an IPv6 route IPv4-mapped, an
  * IPv6 one as it is. */
 void gvpn_next_hop_set(struct attr *attr, const struct gv_addr *gateway,
@@ -784,6 +790,7 @@ struct gvpn_reading {
 	struct gvpn_group *group; /* NULL: not decoded, or none that we know */
 	struct gv_attr a;
 	struct gv_inner inner;
+	unsigned int own_as; /* how often our AS is in the inner path */
 	uint8_t octets[GV_SIV_LEN + GV_INNER_MAX];
 	struct attr *injected[2]; /* of IPv4 and IPv6 routes, as first wanted */
 };

@@ -6,7 +6,8 @@
  * Routes share attributes as far as can be, so that UPDATEs pack and nothing is
  * sealed or sent again that did not change.  Opened and imported paths are not
  * announced, nor is an aggregate of nothing else, nor what a community keeps at
- * the site (RFC 1997).
+ * the site (RFC 1997).  What another gateway of the site has opened is known by
+ * its route target, and is not announced either: the group has it already.
  *
  * When the route epoch changes, what was sealed in the one before stays beside
  * what is sealed in the new one until charon ends it: receivers have both for
@@ -80,10 +81,12 @@ static bool is_aggregate(const struct bgp_path_info *pi)
 	return pi && pi->sub_type == BGP_ROUTE_AGGREGATE;
 }
 
+/* An aggregate may have communities of its parts, whosever these are. */
 static bool is_sites(const struct bgp_path_info *pi)
 {
 	return pi && !gvpn_path_is_own(pi) &&
-	       pi->sub_type != BGP_ROUTE_IMPORTED;
+	       pi->sub_type != BGP_ROUTE_IMPORTED &&
+	       (is_aggregate(pi) || !gvpn_has_route_target(pi->attr));
 }
 
 /* bgpd aggregates opened routes too; of that alone, nothing is ours. */

@@ -128,6 +128,7 @@ struct gvpn_group *gvpn_group_new(uint32_t id, enum gv_role role,
 	keys_init(&group->route);
 	keys_init(&group->other);
 	strlcpy(group->name, name, sizeof(group->name));
+	group->route_target = gvpn_route_target_make(id);
 	gvpn_members_init(group->members);
 	gvpn_group_heards_init(group->heards);
 	gvpn_groups_add(gvpn.groups, group);
@@ -152,6 +153,7 @@ static void group_free(struct gvpn_group *group)
 	event_cancel(&group->t_forget);
 	keys_fini(&group->route);
 	keys_fini(&group->other);
+	ecommunity_unintern(&group->route_target);
 	XFREE(MTYPE_GROUPVPN_GROUP, group);
 }
 
@@ -850,6 +852,7 @@ static const struct {
 	[GVPN_DROP_SEAL] = {"does not open", "seal"},
 	[GVPN_DROP_PREFIX] = {"not a unicast prefix", "prefix"},
 	[GVPN_DROP_COVERS] = {"covers an address of the underlay", "covers"},
+	[GVPN_DROP_LOOP] = {"our AS is in its AS path", "asLoop"},
 };
 
 const char *gvpn_drop_text(enum gvpn_drop reason)
@@ -916,7 +919,8 @@ void gvpn_drop(struct gvpn_group *group, struct peer *peer,
 	else
 		gvpn.drops[reason]++;
 
-	if (gvpn_logged_find(logged, &ref))
+	/* A loop is nobody's fault. */
+	if (reason == GVPN_DROP_LOOP || gvpn_logged_find(logged, &ref))
 		return;
 	new = XCALLOC(MTYPE_GROUPVPN_LOGGED, sizeof(*new));
 	*new = ref;

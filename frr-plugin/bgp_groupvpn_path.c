@@ -74,18 +74,33 @@ static struct transit *transit_make(const uint8_t *value, size_t len)
 	return transit;
 }
 
-/* Two-octet AS 0 specific: 0:group-ID (RFC 4360). */
-static struct ecommunity *route_target_make(uint32_t group_id)
+/* What begins each group's route target: two-octet AS specific (RFC 4360), of
+ * AS 0, which is nobody's (RFC 7607). */
+static const uint8_t route_target_type[] = {ECOMMUNITY_ENCODE_AS,
+					    ECOMMUNITY_ROUTE_TARGET, 0, 0};
+
+struct ecommunity *gvpn_route_target_make(uint32_t group_id)
 {
 	uint8_t octets[ECOMMUNITY_SIZE];
 	struct gv_writer w;
 
 	gv_writer_init(&w, octets, sizeof(octets));
-	gv_put8(&w, ECOMMUNITY_ENCODE_AS);
-	gv_put8(&w, ECOMMUNITY_ROUTE_TARGET);
-	gv_put16(&w, 0);
+	gv_put_bytes(&w, route_target_type, sizeof(route_target_type));
 	gv_put32(&w, group_id);
 	return ecommunity_parse(octets, sizeof(octets), false);
+}
+
+bool gvpn_has_route_target(const struct attr *attr)
+{
+	const struct ecommunity *set = bgp_attr_get_ecommunity(attr);
+	uint32_t i;
+
+	for (i = 0; set && i < set->size; i++) {
+		if (memcmp(set->val + i * ECOMMUNITY_SIZE, route_target_type,
+			   sizeof(route_target_type)) == 0)
+			return true;
+	}
+	return false;
 }
 
 void gvpn_next_hop_set(struct attr *attr, const struct gv_addr *gateway,
@@ -114,7 +129,7 @@ struct attr *gvpn_attr_make(struct bgp *bgp, uint32_t group_id,
 			    const struct gv_inner *inner, const uint8_t *value,
 			    size_t len)
 {
-	struct ecommunity *route_target = route_target_make(group_id);
+	struct ecommunity *route_target = gvpn_route_target_make(group_id);
 	const struct gv_inner none = {};
 	struct attr attr, *interned;
 	struct aspath *empty;

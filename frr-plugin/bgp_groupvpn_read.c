@@ -48,6 +48,25 @@ static bool open_inner(struct gvpn_reading *reading,
 	return ok;
 }
 
+/* bgpd itself looks at the path by which the route came, and not at what is
+ * sealed of it. */
+static unsigned int count_own_as(const struct gv_inner *inner)
+{
+	const struct bgp *bgp = bgp_get_default();
+	unsigned int segment, count = 0;
+	struct gv_reader r;
+
+	gv_reader_init(&r, inner->as_path, inner->as_path_len);
+	while (bgp && r.left > 0) {
+		gv_get8(&r);
+		for (segment = gv_get8(&r); segment > 0 && r.ok; segment--)
+			count += gv_get32(&r) == bgp->as;
+		if (!r.ok)
+			break;
+	}
+	return count;
+}
+
 static enum gvpn_drop check(struct gvpn_reading *reading, const uint8_t *value,
 			    size_t len)
 {
@@ -60,7 +79,10 @@ static enum gvpn_drop check(struct gvpn_reading *reading, const uint8_t *value,
 	error = gv_attr_verify(value, len, keys->mac_key);
 	if (error != GV_ATTR_OK)
 		return (enum gvpn_drop)error;
-	return open_inner(reading, keys) ? GVPN_DROP_NONE : GVPN_DROP_SEAL;
+	if (!open_inner(reading, keys))
+		return GVPN_DROP_SEAL;
+	reading->own_as = count_own_as(&reading->inner);
+	return GVPN_DROP_NONE;
 }
 
 struct gvpn_reading *gvpn_read(struct attr *attr, const uint8_t *value,

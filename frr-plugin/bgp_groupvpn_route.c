@@ -122,6 +122,7 @@ static struct attr *injected_make(const struct gvpn_heard *heard,
 	}
 	gvpn_next_hop_set(&attr, &heard->gateway,
 			  family2afi(heard->prefix.family));
+	bgp_attr_set_ecommunity(&attr, heard->group->route_target);
 	attr.weight = 0;
 	SET_FLAG(attr.flag, ATTR_FLAG_BIT(BGP_ATTR_LOCAL_PREF));
 	attr.local_pref = injected_pref(bgp);
@@ -132,9 +133,11 @@ static struct attr *injected_make(const struct gvpn_heard *heard,
 
 /* The attributes of an opened route: those of the site, behind the AS path by
  * which it came.  The local preference is such that the site's own routes of
- * the same prefix are better.  Made once for all routes that came with one
- * attribute, and kept with what that says.  NULL: there is no key for what the
- * attribute has sealed now; it is about to be judged again. */
+ * the same prefix are better.  With the group's route target it is known for
+ * what it is wherever it goes within the site, as a route that a PE imports.
+ * Made once for all routes that came with one attribute, and kept with what
+ * that says.  NULL: there is no key for what the attribute has sealed now; it
+ * is about to be judged again. */
 static const struct attr *injected_attr(const struct gvpn_heard *heard,
 					struct bgp *bgp)
 {
@@ -565,6 +568,9 @@ static enum gvpn_drop judge_value(struct verdict *v,
 		return reading->drop;
 	if (v->a.member_id == v->group->member_id)
 		return GVPN_DROP_OWN_ID;
+	if (reading->own_as >
+	    (unsigned int)v->pi->peer->allowas_in[AFI_IP6][SAFI_MPLS_VPN])
+		return GVPN_DROP_LOOP;
 	return v->a.kind == GV_KIND_ROUTES
 		       ? judge_route(v->group, dest, &v->a, &v->prefix)
 		       : GVPN_DROP_NONE;
