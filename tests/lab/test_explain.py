@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """show bgp group-vpn NAME explain: where it stops, for each place it can."""
 
+import contextlib
 import json
+import socket
+import struct
+import threading
 
 from lab import wait_for
 from test_management import ctl
+from test_route_epoch import asked_of_charon
 
 STEPS = ["charon", "registration", "epoch", "S/R", "member", "SA", "route",
          "kernel"]
@@ -195,6 +200,101 @@ def test_a_next_hop_without_sas(lab):
     assert established() == sessions
     wait_for(lambda: lab.asked(lab.site("blue1"), "blue", "10.2.0.10")
              == "blue2.blue", "blue2 to be reached")
+
+
+class InPlaceOfCharon:
+    """The other end of a bgpd's control socket, which says what it is told to,
+    however unlikely."""
+
+    HELLO, SYNC, GROUP, PEER_STATUS, PEER = 1, 2, 10, 14, 20
+    PATH = "/run/other.ctl"
+
+    def __init__(self, host):
+        self.server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.server.bind(str(host.outside(self.PATH)))
+        host.outside(self.PATH).chmod(0o666)
+        self.server.listen()
+        self.connection = None
+        self.peers = {}  # member-ID to the TLVs that name it
+
+    @staticmethod
+    def tlv(kind, value):
+        return struct.pack("!HH", kind, len(value)) + value
+
+    def say(self, kind, *tlvs):
+        self.connection.sendall(struct.pack("!BBHI", 1, kind, 0, 7)
+                                + b"".join(tlvs))
+
+    def accept(self):
+        self.server.settimeout(20)
+        self.connection, _ = self.server.accept()
+        self.say(self.HELLO)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        with contextlib.suppress(OSError):
+            while message := self.connection.recv(4096):
+                if message[1] == self.PEER:
+                    self.peers[message[20:22]] = message[8:8 + 8 + 6 + 7]
+
+    def close(self):
+        self.server.close()
+        if self.connection:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.connection.close()
+
+
+def test_what_charon_may_say(lab):
+    """No data keys; members of which it says nothing, or that they cannot be
+    reached.  It is not charon that says so: it has no reason to."""
+    host, site = lab["blue1"], lab.site("blue1")
+    shown = lab.registered("blue")
+    number, secret = asked_of_charon(host)
+    other = InPlaceOfCharon(host)
+    tlv = other.tlv
+    group_id = tlv(1, struct.pack("!I", 100))
+    group = (group_id, tlv(2, struct.pack("!H", shown["blue1"]["memberId"])),
+             tlv(3, struct.pack("!I", shown["blue1"]["senderId"])[1:]),
+             tlv(4, socket.inet_aton(site.gateway)), tlv(5, b"\1"),
+             tlv(6, b"blue"), tlv(7, b"blue"), tlv(8, b"gv-blue"),
+             tlv(11, struct.pack("!I", number)), tlv(12, secret))
+    member = struct.pack("!H", shown["blue2"]["memberId"])
+    host.configure(f"router bgp {site.asn}",
+                   f"group-vpn socket {other.PATH}")
+    try:
+        other.accept()
+        other.say(other.GROUP, *group)
+        other.say(other.SYNC)
+        todo = stops_at(host, "blue", "10.2.0.10", "epoch",
+                        "charon has no data keys")
+        assert "show group-vpn sas blue" in todo
+        other.say(other.GROUP, *group, tlv(9, struct.pack("!I", 5)))
+        stops_at(host, "blue", "10.2.0.10", "SA", "charon has not answered")
+        wait_for(lambda: member in other.peers, "bgpd to tell of blue2")
+        for ready, text in ((b"\1", b""), (b"\0", b"they are gone")):
+            other.say(other.PEER_STATUS, other.peers[member], tlv(15, ready),
+                      *([tlv(16, text)] if text else []))
+            if text:
+                stops_at(host, "blue", "10.2.0.10", "SA", text.decode())
+                wait_for(lambda: not lab.routes(site, "blue"),
+                         "the routes to be gone", 5)
+            else:
+                complete(host, "blue", "10.2.0.10")
+    finally:
+        host.configure(f"router bgp {site.asn}", "no group-vpn socket")
+        other.close()
+    complete(host, "blue", "10.2.0.10")
+
+
+def test_a_reflector_without_charon(lab):
+    sr, gateway = lab["sr"], lab.site("blue1").gateway
+    sr.configure("router bgp 65000", "group-vpn socket /run/nobody.ctl")
+    try:
+        stops_at(sr, "blue", gateway, "charon",
+                 "control socket /run/nobody.ctl down")
+    finally:
+        sr.configure("router bgp 65000", "no group-vpn socket")
+    complete(sr, "blue", gateway, AT_SR)
 
 
 def test_summary_detail_and_clear(lab):
