@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What changes under a running group: a gateway's address."""
+"""What changes under a running group: a gateway's address, and the clock."""
 
 import contextlib
+import pathlib
+import time
 
-from lab import wait_for
+import pytest
+
+from lab import Flood, wait_for
 from sites import SR_AS
+from test_management import counters, ctl, epoch
 from test_restart import everybody_reaches, installed_exactly
 
 # Of another uplink of blue1's.
@@ -66,3 +71,50 @@ def test_a_gateway_moves(lab):
             lab.wait_until_up()
             everybody_reaches(lab, "blue1", "blue")
     wait_for(lambda: installed_exactly(lab, "blue1"), "nothing to be left", 20)
+
+
+@pytest.fixture
+def clock():
+    """Sets the guest's clock by so many seconds; at the end it is right."""
+    if "lab_exchange=" not in pathlib.Path("/proc/cmdline").read_text():
+        pytest.skip("the clock is the machine's own")
+    jumped = 0
+
+    def jump(seconds):
+        nonlocal jumped
+        time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
+        jumped += seconds
+    yield jump
+    jump(-jumped)
+
+
+DAY = 86400
+
+
+def test_the_clock_jumps(lab, clock):
+    """All hosts' at once, as they have one kernel: forward by more than any
+    key lives, and back."""
+    sr, members = lab["sr"], lab.registered("blue")
+    registrations = counters(sr, "blue")["registrations"]
+    since = {h.name: h.log_size("charon") for h in lab.hosts}
+    floods = [Flood(lab.far(lab.site("blue1"), "blue"), "10.2.0.10"),
+              Flood(lab.far(lab.site("blue2"), "blue"), "10.5.0.10")]
+    for seconds in (DAY // 2, -DAY // 2):
+        before = epoch(sr, "blue")
+        clock(seconds)
+        assert epoch(sr, "blue") == before
+        # Its number is of the time, but always a higher one.
+        ctl(sr, "rekey", "blue")
+        number = epoch(sr, "blue")
+        assert number > before
+        for name in ("blue1", "blue2", "dual"):
+            wait_for(lambda n=name, e=number: epoch(lab[n], "blue") == e,
+                     f"{name} to have the next epoch")
+    for flood in floods:
+        sent, lost = flood.end()
+        assert sent > 20 and lost == 0
+    assert counters(sr, "blue")["registrations"] == registrations
+    assert {n: m["senderId"] for n, m in lab.registered("blue").items()} == \
+        {n: m["senderId"] for n, m in members.items()}
+    for name, size in since.items():
+        assert "expired" not in lab[name].log("charon", size)
