@@ -461,12 +461,29 @@ static void for_members(groupvpn_gcks_group_t *group,
 	enumerator->destroy(enumerator);
 }
 
+/**
+ * Have the timer run when the next epoch begins, and when old ones end
+ */
+static void arm_epochs(groupvpn_gcks_group_t *group)
+{
+	groupvpn_timer_t *timer = group->gcks->timer;
+	enumerator_t *enumerator;
+	groupvpn_sa_t *sa;
+
+	timer->arm(timer, group->roll);
+	enumerator = group->sas->create_enumerator(group->sas);
+	while (enumerator->enumerate(enumerator, &sa))
+	{
+		timer->arm(timer, min(sa->expires, sa->retires));
+	}
+	enumerator->destroy(enumerator);
+}
+
 /*
  * See header
  */
 bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
 {
-	groupvpn_gcks_core_t *gcks = group->gcks;
 	u_int count = group->registrations->get_count(group->registrations), pushed;
 	bool ok;
 
@@ -479,7 +496,7 @@ bool groupvpn_gcks_group_roll(groupvpn_gcks_group_t *group, char *why)
 			 group->sas->newest(group->sas)->sa.epoch, why, count, pushed);
 		groupvpn_gcks_tell_epoch(group, count, why);
 	}
-	gcks->timer->arm(gcks->timer, group->roll);
+	arm_epochs(group);
 	return ok;
 }
 
@@ -578,7 +595,6 @@ void groupvpn_gcks_group_batch(groupvpn_gcks_group_t *group,
 void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 {
 	groupvpn_timer_t *timer = group->gcks->timer;
-	enumerator_t *enumerator;
 	groupvpn_sa_t *sa;
 
 	while ((sa = group->sas->due(group->sas, now)))
@@ -615,13 +631,8 @@ void groupvpn_gcks_group_run(groupvpn_gcks_group_t *group, uint64_t now)
 	{
 		renew_kek(group);
 	}
-	timer->arm(timer, min(group->roll, group->renewal));
-	enumerator = group->sas->create_enumerator(group->sas);
-	while (enumerator->enumerate(enumerator, &sa))
-	{
-		timer->arm(timer, min(sa->expires, sa->retires));
-	}
-	enumerator->destroy(enumerator);
+	timer->arm(timer, group->renewal);
+	arm_epochs(group);
 }
 
 /*

@@ -340,6 +340,8 @@ def test_rekey_loses_nothing(lab, monitor):
         wait_for(lambda n=name: epoch(lab[n], "blue") == new,
                  f"{name} to have the epoch")
     wait_for(lambda: states() == ["sending"], "the old epoch to go")
+    wait_for(lambda: len(ctl_json(sr, "list-sas", "blue")) == 1,
+             "the old epoch to go at the GCKS")
     assert ping.missing() == 0
     after = counters(sr, "blue")
     assert after["epochs"] == before["epochs"] + 1
