@@ -384,8 +384,9 @@ CALLBACK(list_group, void,
 		builder->add_kv(builder, "epoch", "%u", newest->sa.epoch);
 		builder->add_kv(builder, "age", "%u", groupvpn_vici_age(newest->since));
 	}
-	builder->add_kv(builder, "next-epoch", "%u",
-					groupvpn_vici_left(group->roll));
+	builder->add_kv(builder, "next-epoch", "%u", groupvpn_vici_left(
+					group->batch_why ? min(group->batch, group->roll)
+									 : group->roll));
 	builder->add_kv(builder, "route-epoch", "%u",
 					group->routes->current(group->routes)->epoch);
 	builder->add_kv(builder, "rekey", "%s", group->kek ? "bgp" : "inband");

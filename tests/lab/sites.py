@@ -15,6 +15,7 @@ with one end host, named SITE.GROUP, that answers with that name.
 """
 
 import dataclasses
+import json
 import socket
 import subprocess
 import threading
@@ -441,6 +442,45 @@ class SiteLab(Lab):
                          timeout)
                 say(f"{site.name} has the routes of group {group}")
 
+    # What a test may need to be over, for the network as it is described.
+
+    def charon_shows(self, what, group):
+        """What the S/R's charon says: unlike bgpd it has forgotten, after its
+        restart, what was before."""
+        return json.loads(self["sr"].vtysh(f"show group-vpn {what} {group} json"))
+
+    def wait_until_no_epoch_is_due(self, *groups, timeout=240):
+        """Until all members are registered at the S/R's charon, and no new
+        epoch waits to begin: those that come and leave cause one, later."""
+        for group in groups:
+            wait_for(lambda g=group: self.is_no_epoch_due(g),
+                     f"no epoch of {group} to be due", timeout)
+
+    def is_no_epoch_due(self, group):
+        told, = self.charon_shows("groups", group)
+        if told["members"] != len(self.network.members(group)) or \
+                told["next-epoch"] <= 30:
+            raise LabError(f"{told['members']} members, next epoch in "
+                           f"{told['next-epoch']} s")
+        return True
+
+    def wait_until_settled(self, *groups, timeout=240):
+        """The same, and until one epoch and one route epoch are left: while
+        they change, for half a minute, there are states and routes of two."""
+        for group in groups:
+            wait_for(lambda g=group: self.is_settled(g),
+                     f"changes of group {group} to be over", timeout)
+
+    def is_settled(self, group):
+        self.is_no_epoch_due(group)
+        epochs = self.charon_shows("sas", group)
+        shown = self["sr"].bgp_json("show bgp group-vpn")["groups"][group]
+        if len(epochs) != 1 or shown["routesReflected"] != \
+                len(self.network.members(group)):
+            raise LabError(f"{len(epochs)} epochs, {shown['routesReflected']} "
+                           "routes reflected")
+        return True
+
     def registered(self, group):
         """What the S/R shows of a group's members, by the site's name: what its
         charon says now. bgpd goes on with what one that was restarted has not
@@ -530,6 +570,12 @@ class SiteLab(Lab):
         far = self.far(site, group)
         wait_for(lambda: far.ping(address, count, **options) == count,
                  f"{count} answers of {address} to {site.name}")
+
+    def wait_until_reached(self, source, target, group):
+        """Until one site's LAN, sites by name, has an answer of the other's."""
+        address = self.site(target).end_host_address(group)
+        wait_for(lambda: self.asked(self.site(source), group, address)
+                 == f"{target}.{group}", f"{source} to reach {target}", 60)
 
 
 def build(network):
