@@ -95,17 +95,38 @@ def member_text(site):
     return text.replace(f" neighbor {SR_ADDRESS} ebgp-multihop\n", "")
 
 
+def session(host):
+    """A site's BGP session with the S/R."""
+    return host.bgp_json(f"show bgp neighbors {SR_ADDRESS}")[SR_ADDRESS]
+
+
+def wait_for_sessions(lab, after=None):
+    """All have one, after whatever ended it: until it has ended, and for a
+    while after that, the routes in the kernel are those of before."""
+    for name in ARRANGED:
+        wait_for(lambda n=name: session(lab[n])["bgpState"] == "Established"
+                 and session(lab[n])["connectionsEstablished"]
+                 > (after or {}).get(n, 0), f"{name}'s BGP session", 60)
+
+
+def connections(lab):
+    return {name: session(lab[name])["connectionsEstablished"]
+            for name in ARRANGED}
+
+
 def begin(lab):
     for name in ARRANGED:
         run_with(lab[name], member_text(lab.site(name)))
     run_with(lab["sr"], sr_text(lab))
     lab.arranged = time.monotonic()
+    wait_for_sessions(lab)
 
 
 def end(lab):
     run_with(lab["sr"], sr_frr(lab.network))
     for name in ARRANGED:
         run_with(lab[name], member_frr(lab.site(name)))
+    wait_for_sessions(lab)
 
 
 @pytest.fixture
@@ -130,6 +151,8 @@ def test_a_direct_neighbour_is_preferred(lab):
     """A neighbour on the way to members cannot take the place of one that is a
     neighbour itself, whatever it announces."""
     sr, site, blue2 = lab["sr"], lab.site("outsider"), lab.site("blue2")
+    lab.wait_until_settled("blue")
+    forged = lab.drops("blue1", "blue")["mac"]
     member = lab.registered("blue")["blue2"]
     vpn = "address-family ipv6 vpn"
     sr.configure("route-map BETTER permit 10", "set local-preference 500",
@@ -156,7 +179,7 @@ def test_a_direct_neighbour_is_preferred(lab):
             lines = wait_for(paths, "both paths to be there").splitlines()
             best = next(i for i, line in enumerate(lines) if "best (" in line)
             assert f"from {blue2.gateway} " in lines[best - 1], lines
-            assert not lab.drops("blue1", "blue")["mac"]
+            assert lab.drops("blue1", "blue")["mac"] == forged
             both_paths_reach(lab, session, nlri, vpnv6_nlri(
                 rd(member["memberId"], 100), nlri))
     finally:
@@ -238,7 +261,9 @@ def test_neighbors_of_every_kind(arranged):
     for name in ("blue2", "dual"):
         wait_for(lambda n=name: "10.9.9.0/24" not in
                  lab.routes(lab.site(n), "blue"), f"its end at {name}")
+    before = connections(lab)
     sr.vtysh("clear bgp *")
+    wait_for_sessions(lab, before)
     lab.wait_until_up()
 
     # Who registers anew is asked anew, stored copies or not.
@@ -248,12 +273,13 @@ def test_neighbors_of_every_kind(arranged):
         lab[name].charon.start()
         lab[name].load_swanctl()
         wait_for(lambda n=name, b=before: lab.registered("blue")[n]["senderId"]
-                 != b, f"{name} to have another Sender-ID")
+                 != b, f"{name} to have another Sender-ID", 60)
         lab.wait_until_up()
         everybody_reaches(lab, name, "blue")
 
     # as-override instead of allowas-in, and back.
     for override, allow in (("", "no "), ("no ", "")):
+        before = {name: connections(lab)[name] for name in ("blue1", "blue2")}
         sr.configure(f"router bgp {SR_AS}", "address-family ipv6 vpn",
                      f"{override}neighbor SITES as-override")
         for name in ("blue1", "blue2"):
@@ -261,6 +287,7 @@ def test_neighbors_of_every_kind(arranged):
                                 "address-family ipv6 vpn",
                                 f"{allow}neighbor {SR_ADDRESS} allowas-in")
             lab[name].vtysh("clear bgp *")
+        wait_for_sessions(lab, before)
         lab.wait_until_up()
 
 

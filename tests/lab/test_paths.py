@@ -84,6 +84,7 @@ def test_ipv6_prefixes_of_every_length(lab, v6_lans):
     gateway = {h: "::" + ipaddress.ip_address(
         lab.site(h.name).gateway).packed.hex(":", 2) for h in (blue1, blue2)}
     prefixes = {V6_LAN.format(1), *V6_LONG, *V6_SHORT}
+    lab.wait_until_settled("blue")
     drops = lab.drops("dual", "blue")
     with configured(blue1, *(f"network {p}" for p in sorted(prefixes)),
                     family="ipv6"), \
@@ -120,6 +121,7 @@ SECRET = ("route-map stays permit 10", "set community no-export")
 
 def test_what_a_site_knows_travels_sealed(lab):
     blue1, dual, sr = lab["blue1"], lab["dual"], lab["sr"]
+    lab.wait_until_settled("blue")
     with configured(blue1, "network 10.99.1.0/24 route-map inner",
                     "network 10.99.2.0/24 route-map stays",
                     "network 10.99.3.0/24 route-map inner",
@@ -145,6 +147,7 @@ SAME = "10.77.0.0/24"
 def test_the_same_prefix_from_several_members(lab):
     blue1, blue2, dual = lab["blue1"], lab["blue2"], lab["dual"]
     one, two = (lab.site(h.name).gateway for h in (blue1, blue2))
+    lab.wait_until_settled("blue")
     network = f"network {SAME}"
     longer = ("route-map backup permit 10", "set as-path prepend 65002 65002")
     with configured(dual, "maximum-paths 4"), configured(blue1, network):

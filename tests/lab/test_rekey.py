@@ -45,8 +45,7 @@ def is_by_bgp(host, name="blue"):
 
 def wait_by_bgp(lab, name="blue"):
     """Everybody is registered to get new keys by BGP, and has those of now."""
-    wait_for(lambda: group(lab["sr"], name)["members"] ==
-             len(members(lab, name)), "all members to be registered", 60)
+    lab.wait_until_no_epoch_is_due(name)
     wait_for(lambda: group(lab["sr"], name)["rekey-announced"],
              "the S/R to announce GSA_REKEY messages")
     for member in members(lab, name):
@@ -394,18 +393,11 @@ def test_the_evicted_can_not_open_what_follows(lab):
     for name in ("blue1", "dual"):
         rose(before[name], counters(lab[name], "blue"), rekeys_by_bgp=2,
              rekeys_received=0, registrations=0, rekeys_excluded=0)
-    everybody_reaches_but(lab, "blue1", "dual")
+    lab.wait_until_reached("blue1", "dual", "blue")
     ctl(sr, "readmit", "blue", evicted.identity)
     lab["blue2"].reload_swanctl()
     lab.wait_until_up()
     wait_by_bgp(lab)
-
-
-def everybody_reaches_but(lab, a, b):
-    """Two who are left reach one another."""
-    address = lab.site(b).end_host_address("blue")
-    wait_for(lambda: lab.asked(lab.site(a), "blue", address) == f"{b}.blue",
-             f"{a} to reach {b}")
 
 
 def test_what_is_forged_or_replayed_is_counted(lab):
@@ -429,7 +421,7 @@ def test_what_is_forged_or_replayed_is_counted(lab):
                             [vpnv6_nlri(rd(0, 100), DESCRIPTOR_PREFIX)],
                             value, SR_ADDRESS))
         wait_for(lambda: counters(member, "blue")[counter] > was[counter],
-                 f"a message to be counted as {counter}", 10)
+                 f"a message to be counted as {counter}")
         now = counters(member, "blue")
         assert now["rekeys-by-bgp"] == before["rekeys-by-bgp"]
         # That it registers again may not take as long as to ask for this.
@@ -438,6 +430,7 @@ def test_what_is_forged_or_replayed_is_counted(lab):
         for key in ("rekey-spi", "rekey-message-id", "epoch"):
             assert group(member)[key] == state[key]
     last = current[-1]
+    since = member.log_size("charon")
     with in_place_of_bgpd(sr, lambda: Speaker.accept(
             sr, SR_ADDRESS, site.gateway, SR_AS)) as session:
         hears(old[-1:], "rekeys-replayed")
@@ -448,9 +441,9 @@ def test_what_is_forged_or_replayed_is_counted(lab):
         # one of a Rekey SA that it does not know: perhaps it has missed some
         hears([bytes([last[0] ^ 1]) + last[1:]], "rekeys-missed")
         wait_for(lambda: counters(member, "blue")["registrations"] >
-                 before["registrations"], "blue1 to register again", 20)
+                 before["registrations"], "blue1 to register again", 60)
         assert "registering again: of an unknown Rekey SA" in \
-            member.log("charon")
+            member.log("charon", since)
     lab.wait_until_up()
     wait_by_bgp(lab)
 

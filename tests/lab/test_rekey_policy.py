@@ -107,12 +107,12 @@ def test_who_comes_and_leaves_all_the_time(lab, monitor):  # noqa: F811
         assert sr.log("charon", since).count(too_often) >= 1
         # those that began to wait before that
         wait_for(lambda: ctl_json(sr, "list-sas", "blue")[-1]["age"] >= 3,
-                 "no epoch to begin because of dual", 30)
+                 "no epoch to begin because of dual")
         # Where it has to wait, that is told as the next epoch.
         late = re.search(rf"group '(\w+)': member \d+ {too_often}",
                          sr.log("charon", since))[1]
         wait_for(lambda: ctl_json(sr, "list-sas", late)[-1]["age"] >= 3,
-                 "no epoch to begin because of dual", 30)
+                 "no epoch to begin because of dual")
         lab.reconfigure("dual", text)
         wait_for(lambda: "dual" in members(lab, late), "dual to be back")
         leave(lab, "dual")

@@ -40,6 +40,7 @@ def test_route_maps(lab):
     at_blue1 = f"router bgp {lab.site('blue1').asn} vrf blue"
     at_dual = f"router bgp {lab.site('dual').asn} vrf blue"
     ipv4 = "address-family ipv4 unicast"
+    lab.wait_until_settled("blue")
     try:
         blue1.configure(*OUT, at_blue1, "no bgp network import-check",
                         f"{MEMBER} to-group out", ipv4,
@@ -56,7 +57,7 @@ def test_route_maps(lab):
         dual.configure(*IN, at_dual, f"{MEMBER} from-group in")
         wait_for(lambda: state(dual, ours) == "denied by the route-map",
                  "a denied route to be told")
-        assert ours not in kernel(dual)
+        wait_for(lambda: ours not in kernel(dual), "it to be taken out")
         wait_for(lambda: unicast(dual, "ipv4", theirs)[0]["locPrf"] == 300,
                  "the local preference that it sets")
         assert "10.99.4.0/24" in kernel(dual)

@@ -12,10 +12,10 @@ import threading
 
 import pytest
 
-from lab import wait_for
+from lab import Ping, wait_for
 from sites import member_swanctl, sr_swanctl
 from test_management import ctl_json
-from test_restart import Ping, everybody_reaches, spis, start_charon
+from test_restart import everybody_reaches, spis, start_charon
 
 STORE = "/var/lib/groupvpn"
 REGISTERED = re.compile(
@@ -47,7 +47,7 @@ def members_returned(lab, since, group="blue"):
     expected = {s.identity for s in lab.network.members(group)}
     wait_for(lambda: {r[1] for r in registrations(lab["sr"], since)
                       if r[0] == group} >= expected,
-             f"the members of {group} to register again", 60)
+             f"the members of {group} to register again", 120)
 
 
 def check_never_twice(lab):
@@ -85,6 +85,7 @@ def rejoin(lab, name):
 def test_members_do_not_notice_that_the_gcks_was_killed(lab):
     sr = lab["sr"]
     names = ("blue1", "blue2", "dual")
+    lab.wait_until_settled("blue")
     before = {n: (spis(lab[n]), lab[n].key_digests()) for n in names}
     given, number = identifiers(lab), epoch(lab)
     ever = {int(r[3]) for r in registrations(sr) if r[0] == "blue"}
@@ -103,7 +104,7 @@ def test_members_do_not_notice_that_the_gcks_was_killed(lab):
     lab["dual"].charon.kill()
     start_charon(lab["dual"])
     wait_for(lambda: identifiers(lab)["dual"] != given["dual"],
-             "dual to get another Sender-ID")
+             "dual to get another Sender-ID", 60)
     member, sender = identifiers(lab)["dual"]
     assert member == given["dual"][0]
     assert sender not in ever
@@ -128,14 +129,14 @@ def test_killed_at_any_moment_nothing_is_given_twice(lab):
         # One of them may be under way while we pull the plug.
         count = moment.randint(0, len(names) - 1)
         wait_for(lambda s=since, c=count: len(registrations(sr, s)) >= c,
-                 f"registration {count}", interval=0.01)
+                 f"registration {count}", 90, interval=0.01)
         sr.charon.kill()
         for thread in threads:
             thread.join()
         start_charon(sr)
         wait_for(lambda: all(sender not in had[name] for name, (_, sender)
                              in identifiers(lab).items()),
-                 "everybody to have a Sender-ID that was never its own", 60)
+                 "everybody to have a Sender-ID that was never its own", 120)
         check_never_twice(lab)
     lab.wait_until_up()
     everybody_reaches(lab, "blue1", "blue")
@@ -274,7 +275,7 @@ def test_who_was_removed_while_the_gcks_was_down_has_no_keys(lab):
         sr.wait_for_log("charon", "begins (policy changed)", since)
         wait_for(lambda: {r[1].split(".")[0] for r in registrations(sr, since)
                           if r[0] == "blue"} == {"blue1", "blue2"},
-                 "blue1 and blue2 to register again", 60)
+                 "blue1 and blue2 to register again", 120)
         sr.wait_for_log("charon", "registration of 'dual.example.net' at "
                         "203.0.113.18 for group-ID 100 refused with "
                         "AUTHORIZATION_FAILED", since)
@@ -336,13 +337,16 @@ def test_without_a_store(lab):
     try:
         start_charon(sr)
         wait_for(lambda: epoch(lab) > number, "new keys")
-        wait_for(lambda: set(lab.registered("blue")) == {"blue1", "blue2", "dual"}
-                 and lab.wait_until_up() is None, "all members", 90)
+        wait_for(lambda: set(identifiers(lab)) == {"blue1", "blue2", "dual"},
+                 "all members", 120)
+        lab.wait_until_up()
         assert content(sr) == before
     finally:
         sr.charon.stop()
         sr.write(conf, usual)
+        since = sr.log_size("charon")
         start_charon(sr)
-    sr.wait_for_log("charon", "it is not the one of the last run", 0, 60)
+    sr.wait_for_log("charon", "it is not the one of the last run", since, 60)
+    lab.wait_until_no_epoch_is_due("blue")
     lab.wait_until_up()
     everybody_reaches(lab, "blue1", "blue")

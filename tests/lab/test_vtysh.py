@@ -49,15 +49,19 @@ def timeless(text):
 # What is shown ---------------------------------------------------------------
 
 def test_shows_what_groupvpnctl_does(lab):
+    # What changes from one look to the other is looked at again.
     for name, (shown, listed) in itertools.product(
             ("sr", "dual"),
             (("groups", "list-groups"), ("members", "list-members"),
              ("sas", "list-sas"), ("version", "version"))):
         host = lab[name]
-        assert timeless(ask(host, f"show group-vpn {shown}")) \
-            == timeless(ctl(host, listed))
-        assert timeless(ask_json(host, f"show group-vpn {shown}")) \
-            == timeless(ctl_json(host, listed))
+        wait_for(lambda h=host, s=shown, c=listed:
+                 timeless(ask(h, f"show group-vpn {s}"))
+                 == timeless(ctl(h, c)), f"{shown} to be the same on {name}")
+        wait_for(lambda h=host, s=shown, c=listed:
+                 timeless(ask_json(h, f"show group-vpn {s}"))
+                 == timeless(ctl_json(h, c)),
+                 f"{shown} to be the same in JSON on {name}")
         if shown != "version":
             one = ask_json(host, f"show group-vpn {shown} red")
             assert one and {x["group"] for x in one} == {"red"}
@@ -104,6 +108,7 @@ def test_help_and_completion(lab):
 # What changes something ------------------------------------------------------
 
 def test_rekey(lab):
+    lab.wait_until_no_epoch_is_due("red")
     for command in ("group-vpn rekey red", "clear bgp group-vpn red rekey"):
         old = epoch(lab["sr"], "red")
         assert "given to 2 members" in ask(lab["sr"], command)
@@ -116,6 +121,7 @@ def test_rekey(lab):
 
 def test_evict_and_readmit(lab):
     sr, site = lab["sr"], lab.site("red1")
+    lab.wait_until_no_epoch_is_due("red")
     member = lab.registered("red")["red1"]["memberId"]
     out = ask(sr, f"group-vpn evict red {site.identity} reason stolen  at night")
     assert f"'{site.identity}' is evicted" in out
@@ -176,6 +182,7 @@ def test_charon_away(lab):
 def test_who_may(lab):
     """Who may use the socket may look; only root changes something."""
     host = lab["sr"]
+    lab.wait_until_no_epoch_is_due("blue")
     before = epoch(host, "blue")
     frr = ("setpriv", "--reuid=frr", "--regid=frr", "--clear-groups")
     ok, out = attempt(host, "show group-vpn groups blue", frr)
@@ -197,7 +204,7 @@ class Client:
 
     def __init__(self, host):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(10)
+        self.socket.settimeout(30)
         self.socket.connect(str(host.outside(SOCKET)))
 
     def send(self, kind, *tlvs, version=1):
@@ -208,7 +215,7 @@ class Client:
         """Type and TLVs of a message."""
         data = self.socket.recv(5000)
         if not data:
-            return None, {}
+            return None, {}  # the end
         tlvs, at = {}, 8
         while at < len(data):
             kind, length = struct.unpack_from("!HH", data, at)
@@ -233,7 +240,7 @@ def test_a_management_client_is_told_nothing_else(lab):
     client, bgpd = Client(site), Client(site)
     bgpd.send(HELLO)
     heard = []
-    while (message := bgpd.receive())[0] != SYNC:
+    while (message := bgpd.receive())[0] not in (SYNC, None):
         heard.append(message)
     assert any(12 in tlvs for _, tlvs in heard), "bgpd gets the route secret"
 
@@ -244,8 +251,8 @@ def test_a_management_client_is_told_nothing_else(lab):
     assert lines[-1] == {"success": True}
     # Changes are told to all that have said HELLO.
     ctl(lab["sr"], "rekey", "blue")
-    while bgpd.receive()[0] != 10:
-        pass
+    while (kind := bgpd.receive()[0]) != 10:
+        assert kind is not None, "charon closed bgpd's connection"
     client.send(COMMAND, (18, b"frobnicate"))
     kinds, lines = client.answer()
     assert kinds == {ANSWER}
