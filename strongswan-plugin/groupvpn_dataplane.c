@@ -1083,6 +1083,12 @@ METHOD(groupvpn_dataplane_t, get_deadline, uint64_t,
 	return deadline;
 }
 
+METHOD(groupvpn_dataplane_t, has_keys, bool,
+	private_groupvpn_dataplane_t *this)
+{
+	return this->sas->newest(this->sas) != NULL;
+}
+
 METHOD(groupvpn_dataplane_t, get_renewal, uint64_t,
 	private_groupvpn_dataplane_t *this)
 {
@@ -1400,6 +1406,7 @@ groupvpn_dataplane_t *groupvpn_dataplane_create(groupvpn_group_t *cfg,
 			.down = _down,
 			.run = _run,
 			.get_deadline = _get_deadline,
+			.has_keys = _has_keys,
 			.get_renewal = _get_renewal,
 			.get_identifiers = _get_identifiers,
 			.has_tag = _has_tag,

@@ -86,7 +86,13 @@ struct groupvpn_dataplane_t {
 	uint64_t (*get_deadline)(groupvpn_dataplane_t *this);
 
 	/**
-	 * When to ask the GCKS for other keys if it has pushed none.
+	 * Whether there are keys that have not expired.
+	 */
+	bool (*has_keys)(groupvpn_dataplane_t *this);
+
+	/**
+	 * When to ask the GCKS for other keys if it has pushed none;
+	 * GROUPVPN_NEVER if there are no keys.
 	 */
 	uint64_t (*get_renewal)(groupvpn_dataplane_t *this);
 

@@ -8,6 +8,7 @@
 
 #include "groupvpn_member.h"
 #include "groupvpn_member_exchange.h"
+#include "groupvpn_member_failover.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_manage.h"
 #include "groupvpn_member_rekey.h"
@@ -111,6 +112,11 @@ METHOD(listener_t, ike_updown, bool,
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
+		if (up && groupvpn_member_return(group, ike_sa))
+		{
+			queued = TRUE;
+			continue;
+		}
 		if (group->ike_sa != ike_sa->get_unique_id(ike_sa))
 		{
 			continue;
@@ -173,6 +179,10 @@ METHOD(listener_t, ike_rekey, bool,
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
+		if (group->home_ike_sa == old->get_unique_id(old))
+		{
+			group->home_ike_sa = new->get_unique_id(new);
+		}
 		if (group->ike_sa == old->get_unique_id(old))
 		{
 			group->ike_sa = new->get_unique_id(new);

@@ -4,6 +4,7 @@
  *
  * - groupvpn_member: hooks of charon's bus, bgpd, configuration
  * - groupvpn_member_group: one group, the state machine of its registration
+ * - groupvpn_member_failover: which GCKS of the list it registers with
  * - groupvpn_member_discovery: a GCKS whose address is not configured
  * - groupvpn_member_exchange: exchanges with the GCKS
  * - groupvpn_member_delivery: what came from the GCKS, on its way to the
@@ -158,8 +159,17 @@ struct groupvpn_member_group_t {
 	groupvpn_member_state_t state;
 	uint64_t due;
 
-	/** which GCKS of the list is in use or will be */
+	/** which GCKS of the list is in use or will be, and which gave our keys,
+	 * with the unique ID of the IKE_SA we registered by; see
+	 * groupvpn_member_failover.h */
 	u_int gcks;
+	u_int home;
+	uint32_t home_ike_sa;
+
+	/** when to look whether the first one is back, and the unique ID of the
+	 * IKE_SA with that */
+	uint64_t look;
+	uint32_t preferred;
 
 	/** failures in a row, and whether a missing connection was told of */
 	u_int failures;

@@ -4,6 +4,7 @@
  */
 
 #include "groupvpn_member_delivery.h"
+#include "groupvpn_member_failover.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_member_job.h"
 #include "groupvpn_member_manage.h"
@@ -287,6 +288,7 @@ static void use_delivery(groupvpn_member_group_t *group, delivery_t *delivery)
 			 epoch);
 		group->rekey.epoch = epoch;
 		groupvpn_member_rekey_registered(group, gsa, &delivery->path);
+		groupvpn_member_settle(group);
 		group->counters[MEMBER_REGISTRATIONS]++;
 		group->failures = 0;
 		group->missing = FALSE;

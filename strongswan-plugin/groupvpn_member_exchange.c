@@ -271,7 +271,8 @@ static void use_answer(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	}
 	else if (!answer->ok)
 	{
-		exchange->leave(exchange, group, NO_PROPOSAL_CHOSEN);
+		exchange->leave(exchange, group, group->ike_sa,
+						NO_PROPOSAL_CHOSEN);
 		groupvpn_member_fail(group, TRUE, answer->why);
 	}
 	else
@@ -530,12 +531,12 @@ METHOD(groupvpn_member_exchange_t, queue, void,
 
 METHOD(groupvpn_member_exchange_t, leave, void,
 	private_groupvpn_member_exchange_t *this, groupvpn_member_group_t *group,
-	notify_type_t notify)
+	uint32_t ike_sa, notify_type_t notify)
 {
 	groupvpn_member_job_t job = {
 		.member = this->member,
 		.group_id = group->cfg->id,
-		.ike_sa = group->ike_sa,
+		.ike_sa = ike_sa,
 		.notify = notify,
 	};
 

@@ -27,14 +27,16 @@ struct groupvpn_member_exchange_t {
 				  groupvpn_member_group_t *group);
 
 	/**
-	 * Tell the GCKS that we leave a group, by the IKE_SA it is registered by.
-	 * Done in a job. The IKE_SA is closed if nothing else uses it.
+	 * Tell the GCKS that we leave a group. Done in a job. The IKE_SA is closed
+	 * if nothing else uses it.
 	 *
+	 * @param ike_sa	unique ID of the IKE_SA that the group is registered by
 	 * @param notify	why: GROUPVPN_N_REGISTRATION_FAILED, or
 	 *					NO_PROPOSAL_CHOSEN if we can not do the group's policy
 	 */
 	void (*leave)(groupvpn_member_exchange_t *this,
-				  groupvpn_member_group_t *group, notify_type_t notify);
+				  groupvpn_member_group_t *group, uint32_t ike_sa,
+				  notify_type_t notify);
 
 	/**
 	 * Make a request to authenticate a GSA_AUTH that registers for a group, if

@@ -18,6 +18,7 @@
 #include "groupvpn_carrier.h"
 #include "groupvpn_member_delivery.h"
 #include "groupvpn_member_exchange.h"
+#include "groupvpn_member_failover.h"
 #include "groupvpn_member_job.h"
 #include "groupvpn_member_manage.h"
 #include "groupvpn_member_rekey.h"
@@ -35,28 +36,6 @@
 
 /* how often to look for a connection that is not loaded, in milliseconds */
 #define LOAD_INTERVAL 1000
-
-/*
- * See header
- */
-char *groupvpn_member_gcks_name(groupvpn_member_group_t *group)
-{
-	enumerator_t *enumerator;
-	char *name = NULL, *current;
-	u_int i = 0;
-
-	enumerator = group->cfg->gcks->create_enumerator(group->cfg->gcks);
-	while (enumerator->enumerate(enumerator, &current))
-	{
-		if (i++ == group->gcks)
-		{
-			name = current;
-			break;
-		}
-	}
-	enumerator->destroy(enumerator);
-	return name;
-}
 
 /*
  * See header
@@ -95,10 +74,13 @@ static uint64_t jitter(uint64_t delay)
 
 /**
  * How long to wait after as many failures as there were, with jitter
+ *
+ * @param stays			we keep to one GCKS of the list
  */
-static uint64_t next_delay(groupvpn_member_group_t *group, bool refused)
+static uint64_t next_delay(groupvpn_member_group_t *group, bool refused,
+						   bool stays)
 {
-	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
+	u_int count = stays ? 1 : group->cfg->gcks->get_count(group->cfg->gcks);
 	groupvpn_member_core_t *member = group->member;
 	uint64_t delay = member->retry_min;
 
@@ -111,15 +93,6 @@ static uint64_t next_delay(groupvpn_member_group_t *group, bool refused)
 	return jitter(delay);
 }
 
-/**
- * Go on to the next GCKS of the list
- */
-static void next_gcks(groupvpn_member_group_t *group)
-{
-	group->gcks = (group->gcks + 1) %
-						group->cfg->gcks->get_count(group->cfg->gcks);
-}
-
 /*
  * See header
  */
@@ -128,12 +101,17 @@ void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
 {
 	char *name = groupvpn_member_gcks_name(group), where[64] = "";
 	uint64_t delay;
+	bool stays;
 
 	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
 	group->failures++;
 	group->ike_sa = 0;
-	next_gcks(group);
-	delay = next_delay(group, refused);
+	stays = groupvpn_member_choose_gcks(group);
+	delay = next_delay(group, refused, stays);
+	if (stays)
+	{
+		delay = groupvpn_member_wait_with_keys(group, delay);
+	}
 	group->not_before = groupvpn_now() + delay;
 	if (group->hints.tried)
 	{
@@ -198,7 +176,7 @@ void groupvpn_member_register(groupvpn_member_group_t *group,
 		return;
 	}
 	groupvpn_member_enter(group, MEMBER_REGISTERING,
-						  GROUPVPN_REGISTER_TIMEOUT * 1000);
+			groupvpn_member_patience(group, GROUPVPN_REGISTER_TIMEOUT * 1000));
 	exchange->queue(exchange, ike_sa, group);
 }
 
@@ -214,7 +192,7 @@ static void wait_for_connection(groupvpn_member_group_t *group)
 			 groupvpn_member_gcks_name(group));
 		group->missing = TRUE;
 	}
-	next_gcks(group);
+	groupvpn_member_choose_gcks(group);
 	groupvpn_member_enter(group, MEMBER_WAITING, LOAD_INTERVAL);
 }
 
@@ -225,6 +203,7 @@ static void wait_for_connection(groupvpn_member_group_t *group)
 static void wait_for_descriptor(groupvpn_member_group_t *group)
 {
 	u_int count = group->cfg->gcks->get_count(group->cfg->gcks);
+	uint64_t delay = group->member->retry_max;
 
 	if (!group->searching)
 	{
@@ -242,10 +221,9 @@ static void wait_for_descriptor(groupvpn_member_group_t *group)
 	if (count > 1)
 	{
 		group->failures++;
-		next_gcks(group);
+		delay = next_delay(group, FALSE, groupvpn_member_choose_gcks(group));
 	}
-	groupvpn_member_enter(group, MEMBER_WAITING, count > 1
-						  ? next_delay(group, FALSE) : group->member->retry_max);
+	groupvpn_member_enter(group, MEMBER_WAITING, delay);
 }
 
 /*
@@ -533,7 +511,7 @@ static void run_registration(groupvpn_member_group_t *group, uint64_t now)
 	{
 		case MEMBER_WAITING:
 			groupvpn_member_enter(group, MEMBER_CONNECTING,
-								  CONNECT_TIMEOUT * 1000);
+					groupvpn_member_patience(group, CONNECT_TIMEOUT * 1000));
 			groupvpn_member_job_queue(connect_group, &job);
 			break;
 		case MEMBER_CONNECTING:
@@ -562,7 +540,7 @@ void groupvpn_member_group_run(groupvpn_member_group_t *group, uint64_t now)
 {
 	groupvpn_dataplane_t *dataplane = group->dataplane;
 	groupvpn_timer_t *timer = group->member->timer;
-	uint64_t rekey;
+	uint64_t rekey, look;
 
 	if (!dataplane->run(dataplane, now))
 	{
@@ -570,7 +548,8 @@ void groupvpn_member_group_run(groupvpn_member_group_t *group, uint64_t now)
 	}
 	rekey = groupvpn_member_rekey_run(group, now);
 	run_registration(group, now);
-	timer->arm(timer, min(min(group->due, rekey),
+	look = groupvpn_member_failover_run(group, now);
+	timer->arm(timer, min(min(min(group->due, rekey), look),
 						  dataplane->get_deadline(dataplane)));
 }
 
@@ -624,8 +603,9 @@ void groupvpn_member_refused(groupvpn_member_group_t *group,
 	snprintf(why, sizeof(why), "%s%s%s", explain(notify),
 			 *said ? "; it says: " : "", said);
 	groupvpn_member_tell_refusal(group, notify, why);
-	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED)
-	{
+	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED &&
+		group->gcks == group->home)
+	{	/* keys are for the one that gave them to take away */
 		group->dataplane->down(group->dataplane, *said ? said
 							   : "the GCKS says we may not be a member");
 		groupvpn_member_rekey_end(group);
@@ -669,6 +649,7 @@ void groupvpn_member_group_start(groupvpn_member_core_t *member,
 		.cfg = groupvpn_group_get_ref(cfg),
 		.member = member,
 		.deliveries = linked_list_create(),
+		.look = GROUPVPN_NEVER,
 		.dataplane = groupvpn_dataplane_create(cfg, find_reqid(member->groups),
 											   member->kernel, member->control,
 											   member->vici, member->timer),
@@ -706,7 +687,7 @@ void groupvpn_member_group_end(groupvpn_member_group_t *group)
 
 	if (group->state == MEMBER_REGISTERED)
 	{
-		exchange->leave(exchange, group,
+		exchange->leave(exchange, group, group->ike_sa,
 						GROUPVPN_N_REGISTRATION_FAILED);
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) stopped", group->cfg->name,
@@ -723,9 +704,6 @@ void groupvpn_member_group_end(groupvpn_member_group_t *group)
 void groupvpn_member_group_change(groupvpn_member_group_t *group,
 								  groupvpn_group_t *cfg)
 {
-	groupvpn_member_exchange_t *exchange = group->member->exchange;
-	char *name = NULL;
-
 	if (groupvpn_group_equals(group->cfg, cfg))
 	{
 		if (group->state == MEMBER_WAITING)
@@ -736,20 +714,10 @@ void groupvpn_member_group_change(groupvpn_member_group_t *group,
 		return;
 	}
 	DBG1(DBG_CFG, "groupvpn: group '%s' (%u) changed", cfg->name, cfg->id);
-	if (group->state == MEMBER_REGISTERED)
-	{
-		name = strdup(groupvpn_member_gcks_name(group));
-	}
+	groupvpn_member_change_gcks(group, cfg);
 	group->dataplane->set_config(group->dataplane, cfg);
 	groupvpn_group_destroy(group->cfg);
 	group->cfg = groupvpn_group_get_ref(cfg);
-	group->gcks = 0;
-	if (name && !streq(name, groupvpn_member_gcks_name(group)))
-	{
-		exchange->leave(exchange, group,
-						GROUPVPN_N_REGISTRATION_FAILED);
-	}
-	free(name);
 	group->ike_sa = 0;
 	group->failures = 0;
 	group->missing = FALSE;

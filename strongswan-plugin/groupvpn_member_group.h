@@ -58,13 +58,6 @@ groupvpn_member_group_t *groupvpn_member_find(groupvpn_member_core_t *member,
 											  groupvpn_member_state_t state);
 
 /**
- * Name of the connection to the GCKS in use.
- *
- * @return				name, owned by the group's configuration
- */
-char *groupvpn_member_gcks_name(groupvpn_member_group_t *group);
-
-/**
  * Enter a state.
  *
  * @param time			for how long, in milliseconds
@@ -78,7 +71,7 @@ void groupvpn_member_enter(groupvpn_member_group_t *group,
 void groupvpn_member_enter_registered(groupvpn_member_group_t *group);
 
 /**
- * A GCKS did not do: try the next one, after a delay.
+ * A GCKS did not do: try again, or the next one, after a delay.
  *
  * @param refused		it has refused, more of the same will not help
  * @param why			reason, for the operator

@@ -5,6 +5,7 @@
  */
 
 #include "groupvpn_member_manage.h"
+#include "groupvpn_member_failover.h"
 #include "groupvpn_member_group.h"
 #include "groupvpn_payload.h"
 
