@@ -545,7 +545,9 @@ METHOD(groupvpn_member_exchange_t, leave, void,
 
 /**
  * Find a group that an IKE_SA is being authenticated for, and which wants to
- * register with that or, if it has to be so, has asked to
+ * register with that or, if it has to be so, has asked to. With certificates and
+ * routes a message could be longer than what charon takes (max_packet), so one
+ * that has routes with the keys registers after it.
  */
 static groupvpn_member_group_t *find_for_auth(
 									private_groupvpn_member_exchange_t *this,
@@ -559,6 +561,7 @@ static groupvpn_member_group_t *find_for_auth(
 	while (enumerator->enumerate(enumerator, &group))
 	{
 		if (group->state == MEMBER_CONNECTING && group->cfg->exchange &&
+			!group->cfg->by_keys &&
 			group->ike_sa == ike_sa->get_unique_id(ike_sa) &&
 			(group->asked || !asked))
 		{
