@@ -64,7 +64,7 @@ def test_plain_routes(own_lab):
     lab.wire()
     lab.start()
     lab.wait_until_up()
-    assert lab.asked(lab.site("one"), "blue", "10.2.0.10") == "two.blue"
+    lab.wait_until_reached("one", "two", "blue")
     assert "10.1.0.0/24" in sr.bgp("show bgp ipv4 vpn")
     for prefix in ("10.1.0.0/24", "10.2.0.0/24"):
         wait_for(lambda p=prefix: p in pe.bgp("show bgp vrf pe ipv4 unicast"),

@@ -81,14 +81,14 @@ def test_issuer_that_changes_while_charon_is_stopped(lab, admit):
     sr, rule = lab["sr"], [f"members = {OUTSIDER}"]
     since = admit([*rule, f"issuer = {CA}"], with_certificate(lab))
     admitted(lab)
-    number = epoch(sr, "strict")
+    number, blue = epoch(sr, "strict"), epoch(sr, "blue")
     sr.charon.stop()
     sr.write("/etc/swanctl/swanctl.conf", with_groups(
         sr_swanctl(lab.network), strict(*rule, "issuer = /CN=another CA")))
     start_charon(sr)
     assert epoch(sr, "strict") > number
     refused(lab, since, "matches none of the group's 'issuer'")
-    assert epoch(sr, "blue") == epoch(lab["blue1"], "blue")
+    assert epoch(sr, "blue") == blue
 
 
 def test_names_in_the_certificate(lab, admit):
@@ -120,12 +120,13 @@ def test_max_members(lab, admit):
         line = refused(lab, since, "the group has 1 members, max_members = 1")
         assert DUAL in line and "REGISTRATION_FAILED" in line
         # Who has its place keeps it.
+        since = lab["sr"].log_size("charon")
         lab.register_again("outsider")
         lab["sr"].wait_for_log("charon", f"'{OUTSIDER}' at", since)
         lab.reconfigure("outsider", member_swanctl(
             lab.site("outsider"), lab.network, groups=[]))
         wait_for(lambda: set(lab.registered("strict")) == {"dual"},
-                 "the place to be taken by the one who waits")
+                 "the place to be taken by the one who waits", 60)
     finally:
         lab.restore("dual")
 
@@ -226,8 +227,8 @@ def is_registered(lab, since):
 
 def label_at_bgpd(lab):
     shown = lab["sr"].bgp_json("show bgp group-vpn strict members")
-    return next(m["label"] for m in shown["members"]
-                if m["identity"] == OUTSIDER)
+    return next((m["label"] for m in shown["members"]
+                 if m["identity"] == OUTSIDER), None)
 
 
 def test_server_decides(lab, admit, server):
@@ -251,7 +252,8 @@ def test_server_decides(lab, admit, server):
     counted = counters(sr, "strict")
     assert counted["policy-asked"] >= 2
     assert counted["policy-allowed"] and counted["policy-denied"]
-    assert counted["policy-no-answer"] == 0
+    # A late one is an answer.
+    assert counted["policy-no-answer"] == counted["policy-late-answers"]
 
     since = sr.log_size("charon")
     server.members(outsider={})
@@ -339,7 +341,7 @@ def test_slow_server_holds_up_nobody(lab, admit, server):
     wait_for(lambda: PATH in sr.run("ss", "-xH", "state", "established"),
              "the server to be asked")
     lab.register_again("blue1")
-    line = sr.wait_for_log("charon", f"'blue1.{DOMAIN}' at", since, 5)
+    line = sr.wait_for_log("charon", f"'blue1.{DOMAIN}' at", since)
     assert "registered" in line
     # The one before it, of another test, counts until then.
     sr.wait_for_log("charon", "no answer within 1000 ms", since)

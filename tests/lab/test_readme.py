@@ -86,8 +86,9 @@ def check(lab):
         return [m["state"] for m in members.get("members", [])] == ["ready"]
 
     # BGP waits as long as it does for an operator: connect retry is 120 s.
-    wait_for(up, "State: up at site 1", 150)
-    wait_for(ready, "site 2 ready at site 1", 150)
+    wait_for(up, "State: up at site 1", 300)
+    wait_for(ready, "site 2 ready at site 1", 300)
     wait_for(lambda: lab["end1"].ping("10.2.0.10") == 3,
-             "site 1's LAN to reach site 2's", 30)
-    site.run("ip", "vrf", "exec", "blue", "ping", "-c", "1", "10.2.0.1")
+             "site 1's LAN to reach site 2's", 60)
+    wait_for(lambda: site.run("ip", "vrf", "exec", "blue", "ping", "-c", "1",
+                              "10.2.0.1"), "site 1 to reach site 2")

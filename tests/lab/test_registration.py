@@ -7,9 +7,10 @@ from sites import member_swanctl, section, sr_swanctl
 
 def test_members_are_registered(lab):
     for group in lab.network.groups:
-        shown = lab.registered(group)
         members = lab.network.members(group)
-        assert set(shown) == {site.name for site in members}
+        wait_for(lambda g=group, m=members: set(lab.registered(g)) ==
+                 {site.name for site in m}, f"the members of {group}")
+        shown = lab.registered(group)
         for site in members:
             assert shown[site.name]["gateway"] == site.gateway
         for key in ("memberId", "senderId"):

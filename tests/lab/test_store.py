@@ -184,6 +184,7 @@ def test_a_store_that_is_not_right_is_refused(lab):
         "its log": lambda: store.rename(directory / "gcks.db-wal"),
         "read-only": lambda: remount("ro"),
     }
+    lab.wait_until_settled("blue")
     wait_for(lambda: len(tags(lab["blue1"])) == 1, "older epochs to go", 60)
     given, number = identifiers(lab), epoch(lab)
     before = spis(lab["blue1"])
@@ -239,17 +240,19 @@ def test_a_full_disk_keeps_identifiers_back(lab):
         given = identifiers(lab)
         sr.run("dd", "if=/dev/zero", f"of={STORE}/filler", check=False)
         since = sr.log_size("charon")
+        of_dual = lab["dual"].log_size("charon")
         rejoin(lab, "dual")
         sr.wait_for_log("charon", "can not be written: database or disk is "
                         "full; until it can be, nobody gets new keys", since)
-        lab["dual"].wait_for_log("charon", "refused with REGISTRATION_FAILED")
+        lab["dual"].wait_for_log("charon", "refused with REGISTRATION_FAILED",
+                                 of_dual)
         last = sr.log_size("charon")
         lab.register_again("blue1")
         wait_for(lambda: any(r[1].startswith("blue1")
                              for r in registrations(sr, last)),
-                 "blue1 to register again")
+                 "blue1 to register again", 60)
         assert identifiers(lab)["blue1"] == given["blue1"]
-        assert lab.asked(lab.site("blue1"), "blue", "10.2.0.10") == "blue2.blue"
+        lab.wait_until_reached("blue1", "blue2", "blue")
         sr.run("rm", f"{STORE}/filler")
         sr.wait_for_log("charon", "can be written again", since)
         wait_for(lambda: identifiers(lab)["dual"][1] > max(
@@ -259,6 +262,7 @@ def test_a_full_disk_keeps_identifiers_back(lab):
         sr.charon.stop()
         sr.run("umount", STORE)
     start_charon(sr)
+    lab.wait_until_no_epoch_is_due("blue")
     lab.wait_until_up()
 
 
@@ -284,6 +288,7 @@ def test_who_was_removed_while_the_gcks_was_down_has_no_keys(lab):
         assert "goes on" in sr.log("charon", since)
     finally:
         lab.restore("sr")
+    lab.wait_until_no_epoch_is_due("blue")
     lab.wait_until_up()
 
 
@@ -303,6 +308,7 @@ def test_a_backup_is_brought_back(lab, forgotten):
         "role = gcks", "role = gcks\n        atd = 3s", 1))
     wait_for(lambda: not any(tags(lab[n]) & old for n in ("blue1", "blue2")),
              "the new epoch alone", 90)
+    lab.wait_until_no_epoch_is_due("blue")
     number = epoch(lab)
     members = {name: member for name, (member, _) in identifiers(lab).items()}
     sr.charon.kill()
@@ -320,7 +326,9 @@ def test_a_backup_is_brought_back(lab, forgotten):
                     else "begins (start)", since, 60)
     members_returned(lab, since)
     assert epoch(lab) > number
-    assert members == {n: m for n, (m, _) in identifiers(lab).items()}
+    wait_for(lambda: members == {
+        n: m for n, (m, _) in identifiers(lab).items()},
+        "all to be the members that they were", 60)
     lab.wait_until_up()
     everybody_reaches(lab, "blue1", "blue")
 
