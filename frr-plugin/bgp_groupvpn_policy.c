@@ -614,7 +614,21 @@ void gvpn_policy_unhide(void)
 void gvpn_policy_forget_peer(struct peer *peer)
 {
 	struct gvpn_policy *policy;
+	struct listnode *node;
+	struct peer *other;
+	unsigned int at = 0;
 
+	/* Those behind it move up: none is to be passed over. */
+	if (applying && peer->bgp == bgp_get_default()) {
+		for (ALL_LIST_ELEMENTS_RO(peer->bgp->peer, node, other)) {
+			if (at++ >= apply_next)
+				break;
+			if (other == peer) {
+				apply_next--;
+				break;
+			}
+		}
+	}
 	frr_each_safe (gvpn_policies, policies, policy) {
 		if (policy->peer == peer)
 			policy_free(policy);

@@ -151,8 +151,10 @@ static const struct attr *injected_attr(const struct gvpn_heard *heard,
 	if (!reading || reading->drop)
 		return NULL;
 	injected = &reading->injected[heard->prefix.family == AF_INET6];
-	if (*injected && (*injected)->local_pref != injected_pref(bgp))
+	if (*injected && (*injected)->local_pref != injected_pref(bgp)) {
 		bgp_attr_unintern(injected);
+		*injected = NULL; /* bgpd does so for the last reference */
+	}
 	if (!*injected)
 		*injected = injected_make(heard, reading, bgp);
 	return *injected;
