@@ -117,7 +117,8 @@ static bool fill_request(groupvpn_member_group_t *group, ike_sa_t *ike_sa,
 	{
 		return FALSE;
 	}
-	if (!group->fresh &&
+	/* they mean something to the one that gave them */
+	if (!group->fresh && group->gcks == group->home &&
 		group->dataplane->get_identifiers(group->dataplane,
 										  ike_sa->get_my_host(ike_sa),
 										  &epoch, &sender_id, &member_id))
@@ -354,7 +355,8 @@ static void left(private_groupvpn_member_exchange_t *this, ike_sa_t *ike_sa)
 	enumerator = groups->create_enumerator(groups);
 	while (enumerator->enumerate(enumerator, &group))
 	{
-		used |= group->ike_sa == ike_sa->get_unique_id(ike_sa);
+		used |= group->ike_sa == ike_sa->get_unique_id(ike_sa) ||
+				group->home_ike_sa == ike_sa->get_unique_id(ike_sa);
 	}
 	enumerator->destroy(enumerator);
 	groups->unlock(groups);

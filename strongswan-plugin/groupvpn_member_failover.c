@@ -130,6 +130,10 @@ uint64_t groupvpn_member_patience(groupvpn_member_group_t *group,
 	{
 		return timeout;
 	}
+	if (left && group->gcks != group->home)
+	{	/* the one that gave our keys is there meanwhile */
+		return min(timeout, ATTEMPT);
+	}
 	return min(timeout, left ? max(left, ATTEMPT_MIN) : ATTEMPT);
 }
 
@@ -188,16 +192,19 @@ void groupvpn_member_change_gcks(groupvpn_member_group_t *group,
 	if (!found)
 	{
 		home = 0;
-		if (group->state == MEMBER_REGISTERED)
+		if (group->home_ike_sa)
 		{
-			exchange->leave(exchange, group, group->ike_sa,
+			exchange->leave(exchange, group, group->home_ike_sa,
 							GROUPVPN_N_REGISTRATION_FAILED);
 		}
 		group->home_ike_sa = 0;
+		/* nobody of the list gave our identifiers */
+		group->fresh = TRUE;
 	}
 	group->home = home;
 	group->gcks = get_left(group) ? home : 0;
 	group->look = GROUPVPN_NEVER;
+	group->preferred = 0;
 }
 
 /**

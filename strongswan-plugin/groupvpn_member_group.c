@@ -101,14 +101,18 @@ void groupvpn_member_fail(groupvpn_member_group_t *group, bool refused,
 {
 	char *name = groupvpn_member_gcks_name(group), where[64] = "";
 	uint64_t delay;
-	bool stays;
+	bool stays, away = group->gcks != group->home;
 
 	group->counters[refused ? MEMBER_REFUSED : MEMBER_FAILED]++;
 	group->failures++;
 	group->ike_sa = 0;
 	stays = groupvpn_member_choose_gcks(group);
 	delay = next_delay(group, refused, stays);
-	if (stays)
+	if (stays && away)
+	{	/* the one that gave our keys has refused nothing */
+		delay = 0;
+	}
+	else if (stays)
 	{
 		delay = groupvpn_member_wait_with_keys(group, delay);
 	}
@@ -604,7 +608,7 @@ void groupvpn_member_refused(groupvpn_member_group_t *group,
 			 *said ? "; it says: " : "", said);
 	groupvpn_member_tell_refusal(group, notify, why);
 	if (notify == GROUPVPN_N_AUTHORIZATION_FAILED &&
-		group->gcks == group->home)
+		group->gcks == group->home && group->home_ike_sa)
 	{	/* keys are for the one that gave them to take away */
 		group->dataplane->down(group->dataplane, *said ? said
 							   : "the GCKS says we may not be a member");
