@@ -3,6 +3,8 @@
 
 import time
 
+import pytest
+
 from lab import LabError, wait_for
 from test_management import counters, ctl, monitor  # noqa: F401
 from test_rekey import cut_off, group, wait_by_bgp
@@ -96,6 +98,7 @@ def test_revoked_while_away(lab):
         sr.swanctl("--load-creds", "--clear")
 
 
+@pytest.mark.long
 def test_expired(lab, monitor):  # noqa: F811
     events = monitor(lab["sr"])
     since = lab["blue2"].log_size("charon")

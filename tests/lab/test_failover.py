@@ -7,6 +7,8 @@ they are registered with. The second GCKS is at the edge of the network.
 
 import re
 
+import pytest
+
 from lab import wait_for
 from sites import DOMAIN, Network, Site, member_swanctl, sr_swanctl
 from test_management import ctl, ctl_json
@@ -59,12 +61,13 @@ def stays_when_refused(lab):
     assert "trying 'backup'" not in log and "is down" not in log
 
 
+@pytest.mark.long
 def test_members_fail_over_and_return(own_lab):
     """With keys that last nobody goes to another GCKS; when they are about to
     end all do, and come back to the first one."""
     lab = own_lab(Network(
         groups={"blue": 100},
-        policy={"blue": ("lifetime = 15s", "atd = 1s", "dtd = 2s")},
+        policy={"blue": ("lifetime = 30s", "atd = 1s", "dtd = 2s")},
         sites=[Site("one", {"blue": "10.1.0"}, bgp=False),
                Site("two", {"blue": "10.2.0"}, bgp=False),
                Site("backup", {"blue": "10.3.0"}, authorised=False,

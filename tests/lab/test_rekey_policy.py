@@ -90,6 +90,7 @@ def test_who_comes_and_who_leaves(lab, monitor):  # noqa: F811
         lab.restore("sr")
 
 
+@pytest.mark.long
 def test_who_comes_and_leaves_all_the_time(lab, monitor):  # noqa: F811
     """Its epochs are used up; those of others are not."""
     sr, text = lab["sr"], member_swanctl(lab.site("dual"), lab.network)
