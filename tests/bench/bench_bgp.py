@@ -14,7 +14,7 @@ of CPU time, which other work on the machine disturbs least.
             Baselines: it gets as many plain ones (VPNv4), and a bgpd without
             the module imports as many.
 
-BENCH_REFLECT="10x100000 400x100" and BENCH_OPEN=100000 are the sizes.
+BENCH_REFLECT="10x100000 1000x100" and BENCH_OPEN=100000 are the sizes.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ from bgp_speaker import (DESCRIPTOR, DESCRIPTOR_PREFIX, KEEPALIVE, MEMBER,
                          vpnv6_nlri)
 from lab import Lab, LabError, wait_for
 
-REFLECT = os.environ.get("BENCH_REFLECT", "10x100000 400x100").split()
+REFLECT = os.environ.get("BENCH_REFLECT", "10x100000 1000x100").split()
 OPENED = int(os.environ.get("BENCH_OPEN", 100000))
 GROUP, SENDER = 100, 17
 SR, SR_AS = "10.0.0.1", 65000
