@@ -464,31 +464,9 @@ static bool has_maps(const struct peer *peer)
 	       gvpn_peer_status(peer) != Deleted;
 }
 
-void gvpn_policy_apply_peer(struct peer *peer)
-{
-	unsigned int i;
-
-	if (!has_maps(peer))
-		return;
-	for (i = 0; i < array_size(places); i++)
-		policy_apply(peer, places[i].afi, places[i].safi,
-			     places[i].direct);
-}
-
-void gvpn_policy_apply(void)
-{
-	struct bgp *bgp = bgp_get_default();
-	struct listnode *node, *next;
-	struct peer *peer;
-
-	if (!bgp)
-		return;
-	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
-		gvpn_policy_apply_peer(peer);
-}
-
-/* Gives the neighbour the maps of which it has none. */
-static void apply_missing(struct peer *peer)
+/* Gives the neighbour the maps that it should have; with only_missing those
+ * where it has none of ours. */
+static void apply_places(struct peer *peer, bool only_missing)
 {
 	const struct gvpn_policy *policy;
 	unsigned int i;
@@ -496,16 +474,19 @@ static void apply_missing(struct peer *peer)
 	if (!has_maps(peer))
 		return;
 	for (i = 0; i < array_size(places); i++) {
-		policy = policy_find(peer, places[i].afi, places[i].safi,
-				     places[i].direct);
-		if (!is_in_place(policy,
-				 &peer->filter[places[i].afi][places[i].safi]))
-			policy_apply(peer, places[i].afi, places[i].safi,
-				     places[i].direct);
+		if (only_missing) {
+			policy = policy_find(peer, places[i].afi,
+					     places[i].safi, places[i].direct);
+			if (is_in_place(policy, &peer->filter[places[i].afi]
+							     [places[i].safi]))
+				continue;
+		}
+		policy_apply(peer, places[i].afi, places[i].safi,
+			     places[i].direct);
 	}
 }
 
-void gvpn_policy_follow(void)
+static void apply_all(bool only_missing)
 {
 	struct bgp *bgp = bgp_get_default();
 	struct listnode *node, *next;
@@ -514,8 +495,24 @@ void gvpn_policy_follow(void)
 	if (!bgp)
 		return;
 	for (ALL_LIST_ELEMENTS(bgp->peer, node, next, peer))
-		apply_missing(peer);
-	gvpn_policy_apply_soon(NULL);
+		apply_places(peer, only_missing);
+}
+
+void gvpn_policy_apply_peer(struct peer *peer)
+{
+	apply_places(peer, false);
+}
+
+void gvpn_policy_apply(void)
+{
+	apply_all(false);
+}
+
+void gvpn_policy_follow(void)
+{
+	apply_all(true);
+	if (bgp_get_default())
+		gvpn_policy_apply_soon(NULL);
 }
 
 void gvpn_policy_apply_named(struct peer *named)
